@@ -1,0 +1,8 @@
+package eval
+
+// families is the explicit list of the tables that [Lookup] searches, one a family.
+func families() []func(table) {
+	return []func(table){
+		logicFuncs,
+	}
+}

@@ -1,0 +1,65 @@
+# picket: build, run, test. `make run` and `make test` do all set-up on a fresh machine (README.md).
+SHELL := /bin/bash
+GO ?= go
+GOLANGCI_LINT_VERSION := v2.15.0
+DATA ?= .cache/demo
+LISTEN ?= 127.0.0.1:8443
+TRIP ?= 127.0.0.1:8081
+DNS ?= 127.0.0.1:8053
+HTTP ?= 127.0.0.1:8080
+
+WEB_SOURCES := $(shell find web/app -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
+
+.PHONY: all build web run test test-go test-e2e test-clients test-crash conformance bench lint fuzz deps-test clean
+
+all: build
+
+build: web
+	$(GO) build -trimpath -o bin/picket ./cmd/picket
+
+# The page is built when its sources are newer than the last build.
+web: web/dist/index.html.gz
+
+web/dist/index.html.gz: $(WEB_SOURCES)
+	cd web/app && npm ci --no-audit --no-fund --loglevel=error && npm run --silent build
+	@touch $@
+
+run: build
+	@mkdir -p $(DATA)
+	bin/picket serve --demo --data $(DATA) --listen $(LISTEN) --trip $(TRIP) --dns $(DNS) --http $(HTTP)
+
+# Unit and conformance tests, then the main job with LibreOffice and Chromium.
+test: deps-test build
+	$(GO) vet ./...
+	$(GO) test ./...
+	$(MAKE) test-e2e
+
+test-go:
+	$(GO) test ./...
+
+test-e2e: build
+	PICKET_E2E=1 $(GO) test -count=1 -timeout 20m ./e2e/...
+
+test-clients: deps-test build
+	PICKET_CLIENTS=1 $(GO) test -count=1 -timeout 10m -run Client ./e2e/...
+
+test-crash: build
+	PICKET_CRASH=$${PICKET_CRASH:-50} $(GO) test -count=1 -timeout 10m -run Crash ./e2e/... ./lake/... ./canary/... ./playbook/...
+
+conformance: build
+	$(GO) run ./kql/conformance -o CONFORMANCE.md
+
+bench: build
+	$(GO) run ./bench
+
+lint:
+	@test -x bin/golangci-lint || GOBIN=$(CURDIR)/bin $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
+	bin/golangci-lint run
+
+# What the tests use beside Go and Node: Debian's chromium, LibreOffice and certificate tools.
+deps-test:
+	@.ci/deps
+
+clean:
+	rm -rf bin web/dist/* .cache
+	touch web/dist/.keep

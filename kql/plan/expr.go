@@ -23,7 +23,8 @@ type ColRef struct {
 // Shapes that differ from the text:
 //
 //   - d.a and d["a"] → member(d, const string); d[0] and d[expr] → index(d, i)
-//   - x in (a, b) → In(x, a, b); a single argument may be a dynamic array; a table gives [InSub]
+//   - x in (a, b) → In(x, a, b); in~ is InCs, as the catalogue names it; an argument may be a dynamic array; a
+//     table gives [InSub]
 //   - x has_any (a, b) → HasAny(x, a, b) (also HasAll)
 //   - x between (a .. b) → Between(x, a, b)
 //   - -x → UnaryMinus(x)
@@ -64,8 +65,8 @@ type InSub struct {
 	Node            Node
 	Negate          bool
 	CaseInsensitive bool
-	// Op is the operator's catalogue name: In, NotIn, InCs (in~), NotInCs, HasAny or HasAll when the list of
-	// has_any / has_all is a table.
+	// Op is the operator's catalogue name: In (in), NotIn, InCs (in~, ignores case), NotInCs, or HasAny / HasAll
+	// when the list of has_any / has_all is a table.
 	Op string
 	At Span
 }

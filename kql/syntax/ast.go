@@ -110,6 +110,13 @@ type AliasStmt struct {
 	Value Expr
 }
 
+// CommandStmt is a management command (`.create table …`): a text whose first sign is a dot. The language of commands
+// is not the query language; Text is the whole command, for whoever serves commands.
+type CommandStmt struct {
+	Span
+	Text string
+}
+
 // ExprStmt is a query (or any expression) that stands as a statement.
 type ExprStmt struct {
 	Span
@@ -123,6 +130,7 @@ func (*PatternStmt) statement()         {}
 func (*RestrictStmt) statement()        {}
 func (*AliasStmt) statement()           {}
 func (*ExprStmt) statement()            {}
+func (*CommandStmt) statement()         {}
 
 // ---- types and schemas ----
 
@@ -141,8 +149,8 @@ type TypedName struct {
 	Table *TableType
 }
 
-// TableType is the type of a tabular parameter: `(a:string, b:long)`, or `(*)` with Any.
-// `(a:string, *)` can't occur: Microsoft's parser takes only one of the two forms.
+// TableType is the type of a tabular parameter: `(a:string, b:long)`, or `(*)` with Any (any columns). With both,
+// `(a:string, *)`, at least the listed columns must be there.
 type TableType struct {
 	Span
 	Any     bool
@@ -351,6 +359,7 @@ type OrderedExpr struct {
 // todatetime(Inner) (or the conversion of its type) would.
 type Literal struct {
 	Span
+	Text      string // as written; adjacent strings are joined by a space
 	Type      value.Type
 	Value     value.Value
 	Inner     string // text between the parentheses, trimmed, for the forms type(…)

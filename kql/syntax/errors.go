@@ -63,7 +63,9 @@ func (l ErrorList) Err() error {
 }
 
 // Sort orders the list by place.
-func (l ErrorList) Sort() { sort.SliceStable(l, func(i, j int) bool { return l[i].Start < l[j].Start }) }
+func (l ErrorList) Sort() {
+	sort.SliceStable(l, func(i, j int) bool { return l[i].Start < l[j].Start })
+}
 
 // NewError makes an Error at span in text and computes its line and column.
 func NewError(text string, span Span, code, msg, suggestion string) *Error {

@@ -1,0 +1,615 @@
+package syntax
+
+// stringOpAt gives the string operator at offset n, or "".
+func (p *parser) stringOpAt(n int) BinaryOp {
+	t := p.peekAt(n)
+	if t.kind != tKeyword && t.kind != tPunct {
+		return ""
+	}
+	switch t.text[0] { // a quick no for most tokens
+	case '=', '!', ':', 'h', 'l', 'n', 'c', 's', 'e', 'm':
+		for i := range stringOps {
+			if stringOps[i].text == t.text {
+				return stringOps[i].op
+			}
+		}
+	}
+	return ""
+}
+
+func (p *parser) binary(op BinaryOp, x Expr, right func() Expr) Expr {
+	t := p.next()
+	b := &BinaryExpr{Op: op, X: x, OpSpan: Span{t.start, t.end}}
+	b.Y = p.needExpr(right())
+	b.Span = p.from(x.Range().Start)
+	return b
+}
+
+// expr parses one scalar or tabular expression without pipes and without a name, or gives nil.
+func (p *parser) expr() Expr {
+	if !p.enter() {
+		return p.bad()
+	}
+	defer p.leave()
+	x := p.and()
+	n := 0
+	for x != nil && p.is("or") && p.chain(&n) {
+		x = p.binary(OpOr, x, p.and)
+	}
+	return x
+}
+
+func (p *parser) and() Expr {
+	x := p.equality()
+	n := 0
+	for x != nil && p.is("and") && p.chain(&n) {
+		x = p.binary(OpAnd, x, p.equality)
+	}
+	return x
+}
+
+func (p *parser) equality() Expr {
+	if p.is("*") && p.isAt(1, "==") {
+		t := p.next()
+		return p.binary(OpEqual, &Star{Span{t.start, t.end}}, p.relational)
+	}
+	x := p.relational()
+	if x == nil {
+		return nil
+	}
+	t := p.peek()
+	if t.kind != tPunct && t.kind != tKeyword {
+		return x
+	}
+	switch t.text {
+	case "==":
+		return p.binary(OpEqual, x, p.relational)
+	case "!=", "<>":
+		return p.binary(OpNotEqual, x, p.relational)
+	case "in":
+		if p.isAt(1, "range") {
+			return x // make-series … in range(…)
+		}
+		return p.in(OpInCs, x)
+	case "in~":
+		return p.in(OpIn, x)
+	case "!in":
+		return p.in(OpNotInCs, x)
+	case "!in~":
+		return p.in(OpNotIn, x)
+	case "has_any":
+		return p.in(OpHasAny, x)
+	case "has_all":
+		return p.in(OpHasAll, x)
+	case "between":
+		return p.between(OpBetween, x)
+	case "!between":
+		return p.between(OpNotBetween, x)
+	}
+	return x
+}
+
+func (p *parser) in(op BinaryOp, x Expr) Expr {
+	t := p.next()
+	e := &InExpr{Op: op, X: x, OpSpan: Span{t.start, t.end}}
+	if p.need("(") {
+		if p.startsOperator() || p.barAhead() {
+			e.List = []Expr{p.needExpr(p.pipe())}
+		} else {
+			p.commaList(listOpt{need: true}, appendExpr(&e.List, p.expr))
+		}
+		p.close(")")
+	}
+	e.Span = p.from(x.Range().Start)
+	return e
+}
+
+// barAhead says whether a bar stands before the end of this expression.
+func (p *parser) barAhead() bool {
+	level := 0
+	for i := p.pos; i < len(p.toks); i++ {
+		t := &p.toks[i]
+		if t.kind != tPunct {
+			continue
+		}
+		switch t.text {
+		case ";":
+			return false
+		case ",":
+			if level == 0 {
+				return false
+			}
+		case "(":
+			level++
+		case ")":
+			if level == 0 {
+				return false
+			}
+			level--
+		case "|":
+			if level == 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (p *parser) between(op BinaryOp, x Expr) Expr {
+	t := p.next()
+	e := &BetweenExpr{Op: op, X: x, OpSpan: Span{t.start, t.end}}
+	if p.need("(") {
+		e.Low = p.needExpr(p.expr())
+		p.need("..")
+		e.High = p.needExpr(p.expr())
+		p.close(")")
+	} else {
+		e.Low, e.High = p.bad(), p.bad()
+	}
+	e.Span = p.from(x.Range().Start)
+	return e
+}
+
+func (p *parser) relational() Expr {
+	x := p.additive()
+	if t := p.peek(); x != nil && t.kind == tPunct {
+		switch t.text {
+		case "<":
+			return p.binary(OpLess, x, p.additive)
+		case "<=":
+			return p.binary(OpLessEq, x, p.additive)
+		case ">":
+			return p.binary(OpGreater, x, p.additive)
+		case ">=":
+			return p.binary(OpGreaterEq, x, p.additive)
+		}
+	}
+	return x
+}
+
+func (p *parser) additive() Expr {
+	x := p.multiplicative()
+	n := 0
+	for x != nil {
+		switch {
+		case p.is("+") && p.chain(&n):
+			x = p.binary(OpAdd, x, p.multiplicative)
+		case p.is("-") && p.chain(&n):
+			x = p.binary(OpSubtract, x, p.multiplicative)
+		default:
+			return x
+		}
+	}
+	return x
+}
+
+func (p *parser) multiplicative() Expr {
+	x := p.stringOp()
+	n := 0
+	for x != nil {
+		switch {
+		case p.is("*") && p.chain(&n):
+			x = p.binary(OpMultiply, x, p.stringOp)
+		case p.is("/") && p.chain(&n):
+			x = p.binary(OpDivide, x, p.stringOp)
+		case p.is("%") && p.chain(&n):
+			x = p.binary(OpModulo, x, p.stringOp)
+		default:
+			return x
+		}
+	}
+	return x
+}
+
+func (p *parser) stringOp() Expr {
+	if p.is("*") {
+		op := p.stringOpAt(1)
+		if op == "" {
+			return nil
+		}
+		t := p.next()
+		return p.binary(op, &Star{Span{t.start, t.end}}, p.unary)
+	}
+	x := p.unary()
+	if x == nil {
+		return nil
+	}
+	if op := p.stringOpAt(0); op != "" {
+		x = p.binary(op, x, p.unary)
+	}
+	return x
+}
+
+func (p *parser) unary() Expr {
+	var op BinaryOp
+	switch {
+	case p.is("-"):
+		op = OpUnaryMinus
+	case p.is("+"):
+		op = OpUnaryPlus
+	default:
+		return p.path()
+	}
+	start := p.start()
+	p.next()
+	x := p.needExpr(p.path())
+	return &UnaryExpr{Span: p.from(start), Op: op, X: x}
+}
+
+// path parses a primary expression followed by .member and [index].
+func (p *parser) path() Expr {
+	if p.is("totable") {
+		return p.kindCall("ToTable")
+	}
+	x := p.primary()
+	n := 0
+	for x != nil {
+		switch {
+		case p.is(".") && p.chain(&n):
+			p.next()
+			m := p.selectorOrCall()
+			if m == nil {
+				m = p.needRef("a name after the dot")
+			}
+			x = &PathExpr{Span: p.from(x.Range().Start), X: x, Member: m}
+		case p.is("[") && p.chain(&n):
+			x = p.index(x)
+		default:
+			return x
+		}
+	}
+	return x
+}
+
+func (p *parser) index(x Expr) Expr {
+	p.next()
+	i := p.expr()
+	if i == nil {
+		i = p.needExpr(nil)
+	}
+	p.close("]")
+	return &IndexExpr{Span: p.from(x.Range().Start), X: x, Index: i}
+}
+
+func (p *parser) primary() Expr {
+	t := p.peek()
+	switch t.kind {
+	case tLong, tReal, tBool, tInt, tDecimal, tTimespan, tDatetime, tGUID, tRawGUID, tString:
+		return p.literalExpr()
+	case tKeyword:
+		switch t.text {
+		case "dynamic":
+			if x := p.dynamic(); x != nil {
+				return x
+			}
+		case "datatable":
+			return p.dataTable()
+		case "__contextual_datatable":
+			return p.contextualDataTable()
+		case "externaldata", "external_data":
+			return p.externalData()
+		case "inline_external_table":
+			if x := p.inlineExternalTable(); x != nil {
+				return x
+			}
+		case "materialized-view-combine":
+			return p.materializedViewCombine()
+		case "toscalar":
+			return p.kindCall("ToScalar")
+		case "typeof":
+			if x := p.typeOf(); x != nil {
+				return x
+			}
+		}
+	case tPunct:
+		if t.text == "(" {
+			p.next()
+			x := p.needExpr(p.pipe())
+			p.close(")")
+			return &ParenExpr{Span: p.from(t.start), X: x}
+		}
+	}
+	if p.callAhead(0) {
+		return p.call()
+	}
+	x := p.selector()
+	if x != nil {
+		if p.is("datascope") {
+			p.next()
+			s := &ScopeExpr{X: x}
+			p.need("=")
+			s.Scope = p.needWord("a data scope", "all", "hotcache")
+			s.Span = p.from(x.Range().Start)
+			return s
+		}
+		return x
+	}
+	return p.keywordAsName()
+}
+
+// keywordAsName takes a keyword that stands where only a name makes sense, with an error.
+func (p *parser) keywordAsName() Expr {
+	t, n := p.peek(), p.peekAt(1)
+	if t.kind != tKeyword {
+		return nil
+	}
+	switch n.kind {
+	case tPunct:
+		switch n.text {
+		case "==", "!=", "=~", "!~", "<", "<=", ">", ">=", "*", "/", "%", ")", "]", "}", ".", ",", ":", "|":
+		default:
+			return nil
+		}
+	case tKeyword:
+		switch n.text {
+		case "and", "or", "in", "in~", "!in", "!in~", "has_any", "has_all", "between", "!between":
+		default:
+			if p.stringOpAt(1) == "" {
+				return nil
+			}
+		}
+	default:
+		return nil
+	}
+	p.fail(Span{t.start, t.end}, CodeBadName, "the keyword "+t.text+" can't be a name here", "write ['"+t.text+"']")
+	p.next()
+	return &NameRef{Span: Span{t.start, t.end}, Name: t.text}
+}
+
+// callAhead says whether name( stands at offset n.
+func (p *parser) callAhead(n int) bool {
+	k := p.scanName(n, false)
+	return k > 0 && p.isAt(n+k, "(")
+}
+
+func (p *parser) call() *Call {
+	start := p.start()
+	c := &Call{Name: p.nameRef(false)}
+	p.args(c)
+	c.Span = p.from(start)
+	return c
+}
+
+func (p *parser) args(c *Call) {
+	if !p.enter() {
+		return
+	}
+	defer p.leave()
+	p.next() // (
+	p.commaList(listOpt{}, appendExpr(&c.Args, func() Expr {
+		if p.is("*") && (p.isAt(1, ")") || p.isAt(1, ",")) {
+			t := p.next()
+			return &Star{Span{t.start, t.end}}
+		}
+		return p.named()
+	}))
+	p.close(")")
+}
+
+// kindCall parses toscalar and totable, whose one argument is a whole query.
+func (p *parser) kindCall(op string) Expr {
+	start := p.start()
+	t := p.next()
+	c := &Call{Name: &NameRef{Span: Span{t.start, t.end}, Name: t.text}}
+	if p.is("kind") && p.isAt(1, "=") {
+		c.Kind = p.param(&paramSet{{name: "kind", values: "nooptimization"}}, op)
+	}
+	if p.need("(") {
+		c.Args = []Expr{p.needExpr(p.pipe())}
+		p.close(")")
+	}
+	c.Span = p.from(start)
+	return c
+}
+
+// selector parses a name, @, [name], [wild*card] or [expr] in a path, or gives nil.
+func (p *parser) selector() Expr {
+	if p.is("[") {
+		if x := p.bracketedWildcard(); x != nil {
+			return x
+		}
+		if p.scanBracketed(0) > 0 {
+			return p.nameRef(false)
+		}
+		start := p.start()
+		p.next()
+		i := p.needExpr(p.expr())
+		p.close("]")
+		return &IndexSel{Span: p.from(start), Index: i}
+	}
+	return p.bareSelector()
+}
+
+// bareSelector parses a name or @.
+func (p *parser) bareSelector() Expr {
+	t := p.peek()
+	if p.is("@") {
+		p.next()
+		return &At{Span{t.start, t.end}}
+	}
+	if t.kind == tKeyword && t.kw&kwSpecial != 0 {
+		p.next()
+		return &NameRef{Span: Span{t.start, t.end}, Name: t.text}
+	}
+	if r := p.nameRef(false); r != nil {
+		return r
+	}
+	return nil
+}
+
+func (p *parser) selectorOrCall() Expr {
+	if p.callAhead(0) {
+		return p.call()
+	}
+	return p.selector()
+}
+
+// entityPath parses a path of names (and, with calls, function calls; with wild, a wildcard name at its end).
+func (p *parser) entityPath(calls, wild bool) Expr {
+	if wild && p.scanWildcard(0) > 0 {
+		return p.wildcard()
+	}
+	step := p.selector
+	if calls {
+		step = p.selectorOrCall
+	}
+	x := step()
+	n := 0
+	for x != nil {
+		start := x.Range().Start
+		switch {
+		case p.is(".") && p.chain(&n):
+			p.next()
+			var m Expr
+			last := wild && p.scanWildcard(0) > 0
+			if last {
+				m = p.wildcard()
+			} else if m = step(); m == nil {
+				m = p.needRef("a name after the dot")
+			}
+			x = &PathExpr{Span: p.from(start), X: x, Member: m}
+			if last {
+				return x
+			}
+		case p.is("[") && p.chain(&n):
+			s := p.selector()
+			if i, ok := s.(*IndexSel); ok {
+				s = i.Index
+			} else if r, ok := s.(*NameRef); ok && r.Quoted {
+				s = p.nameAsString(r)
+			}
+			x = &IndexExpr{Span: p.from(start), X: x, Index: s}
+		default:
+			return x
+		}
+	}
+	return x
+}
+
+// nameAsString turns a bracketed name in the place of an index into the string that it reads as.
+func (p *parser) nameAsString(r *NameRef) Expr {
+	inner := trimBrackets(p.src[r.Start:r.End])
+	l := literal(tString, Quote(r.Name), Span{r.Start + 1, max(r.Start+1, r.End-1)})
+	if inner != "" && escapeFree(inner) {
+		l.Text = inner
+	}
+	return l
+}
+
+func trimBrackets(s string) string {
+	if len(s) < 2 {
+		return ""
+	}
+	return s[1 : len(s)-1]
+}
+
+// escapeFree says whether s is one plain string literal.
+func escapeFree(s string) bool {
+	if len(s) < 2 || s[0] != s[len(s)-1] || s[0] != '"' && s[0] != '\'' {
+		return false
+	}
+	for _, c := range []byte(s[1 : len(s)-1]) {
+		if c == '\\' || c == s[0] {
+			return false
+		}
+	}
+	return true
+}
+
+// scanTuple gives the number of tokens of (a, b) at the head, or 0.
+func (p *parser) scanTuple() int {
+	if !p.is("(") {
+		return 0
+	}
+	i := 1
+	for !isListEnd(p.peekAt(i)) {
+		n := p.scanName(i, true)
+		if n == 0 {
+			return 0
+		}
+		i += n
+		if !p.isAt(i, ",") {
+			break
+		}
+		i++
+	}
+	if !p.isAt(i, ")") {
+		return 0
+	}
+	return i + 1
+}
+
+// scanDashed gives the number of tokens of a dashed-name at the head, or 0.
+func (p *parser) scanDashed() int {
+	t := p.peek()
+	if t.kind != tIdent && t.kind != tKeyword {
+		return 0
+	}
+	i := 1
+	for {
+		t = p.peekAt(i)
+		if t.start != p.peekAt(i-1).end || t.kind != tIdent && t.kind != tKeyword && !p.isAt(i, "-") {
+			return i
+		}
+		i++
+	}
+}
+
+// named parses an expression with an optional name or names before it, or gives nil.
+func (p *parser) named() Expr {
+	start := p.start()
+	if n := p.scanName(0, true); n > 0 && p.isAt(n, "=") {
+		x := &NamedExpr{Names: []*Name{p.name(true)}}
+		p.next()
+		x.X = p.needExpr(p.expr())
+		x.Span = p.from(start)
+		return x
+	}
+	if n := p.scanDashed(); n > 0 && p.isAt(n, "=") {
+		x := &NamedExpr{}
+		p.pos += n
+		s := p.from(start)
+		text := p.src[s.Start:s.End]
+		p.fail(s, CodeBadName, text+" can't be a name here", "write ['"+text+"']")
+		x.Names = []*Name{{s, text}}
+		p.next()
+		x.X = p.needExpr(p.expr())
+		x.Span = p.from(start)
+		return x
+	}
+	if n := p.scanTuple(); n > 0 && p.isAt(n, "=") {
+		x := &NamedExpr{Tuple: true}
+		p.next()
+		p.commaList(listOpt{need: true, what: "a name"}, func() bool {
+			n := p.name(true)
+			if n != nil {
+				x.Names = append(x.Names, n)
+			}
+			return n != nil
+		})
+		p.close(")")
+		p.need("=")
+		x.X = p.needExpr(p.expr())
+		x.Span = p.from(start)
+		return x
+	}
+	return p.expr()
+}
+
+// appendExpr makes a list element function of an expression function.
+func appendExpr(list *[]Expr, f func() Expr) func() bool {
+	return func() bool {
+		x := f()
+		if x != nil {
+			*list = append(*list, x)
+		}
+		return x != nil
+	}
+}
+
+// exprs parses a list of named expressions.
+func (p *parser) exprs(o listOpt) []Expr {
+	var list []Expr
+	p.commaList(o, appendExpr(&list, p.named))
+	return list
+}

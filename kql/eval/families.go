@@ -3,6 +3,7 @@ package eval
 // families is the explicit list of the tables that [Lookup] searches, one a family.
 func families() []func(table) {
 	return []func(table){
-		logicFuncs,
+		logicFuncs, arithFuncs, relationFuncs, matchFuncs, regexFuncs, convertFuncs, stringFuncs,
+		datetimeFuncs, binFuncs, formatFuncs, zoneFuncs,
 	}
 }

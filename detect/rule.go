@@ -88,6 +88,9 @@ type Rule struct {
 	TemplateID      string
 	TemplateVersion string
 
+	// Warnings say what of a template was left out because Sentinel knows no such thing.
+	Warnings []string `json:",omitempty"`
+
 	// OnArrival is picket's own setting, never the template's: the rule also runs when rows arrive in a table
 	// it reads.
 	OnArrival bool
@@ -223,12 +226,19 @@ func ParseTemplate(src []byte) (*Rule, error) {
 			return nil, fmt.Errorf("suppressionDuration: %w", err)
 		}
 	}
-	for _, m := range raw.EntityMappings {
+	for i, m := range raw.EntityMappings {
 		em := EntityMapping{Type: m.Type}
+		k, known := entityKind(m.Type)
 		for _, f := range m.Fields {
+			if known && !k.has(f.Identifier) {
+				r.Warnings = append(r.Warnings, fmt.Sprintf("entityMappings[%d] (%s): %q is not an identifier of it and was left out; known: %s", i, m.Type, f.Identifier, strings.Join(k.fields, ", ")))
+				continue
+			}
 			em.Fields = append(em.Fields, Field{Identifier: f.Identifier, Column: f.Column})
 		}
-		r.EntityMappings = append(r.EntityMappings, em)
+		if len(em.Fields) > 0 || !known {
+			r.EntityMappings = append(r.EntityMappings, em)
+		}
 	}
 	if n := keyNode(doc.Content[0], "customDetails"); n != nil && n.Kind == yaml.MappingNode {
 		if err := n.Decode(&r.CustomDetails); err != nil {

@@ -5,5 +5,6 @@ func families() []func(table) {
 	return []func(table){
 		logicFuncs, arithFuncs, relationFuncs, matchFuncs, regexFuncs, convertFuncs, stringFuncs,
 		datetimeFuncs, binFuncs, formatFuncs, zoneFuncs,
+		dynamicFuncs, arrayFuncs, setFuncs, windowFuncs,
 	}
 }

@@ -72,7 +72,12 @@ type Batch struct {
 	// Keys are the JSON keys of Columns, by position; nil when they are the column names.
 	Keys []string
 
+	// Full says by position which of Columns no row leaves out or has as null, which spares a test; nil when unknown.
+	Full []bool
+
 	Frame *value.Frame // rows as vectors; its schema replaces Columns
+
+	Fixed map[string]value.Value // columns that have one value in all rows of the batch
 
 	OpID     string            // applied once: an id seen before is acknowledged with its first Ack and adds nothing
 	Marks    map[string]string // notes stored by the same commit, read back by Mark: how far a tailer got

@@ -1,0 +1,399 @@
+package lake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"picket/kql/value"
+	"picket/lake/duck"
+)
+
+// When small segments of one table and day are merged, and how large a merged one may get.
+const (
+	compactFrom = 8
+	compactRows = 4_000_000
+)
+
+// Run seals, merges small segments, drops what is past its retention and removes old files, until ctx ends or the
+// lake is closed. A step that fails is logged and tried again later.
+func (l *Lake) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	tick := time.NewTicker(5 * time.Second)
+	defer tick.Stop()
+	var lastSlow time.Time
+	for {
+		slow := l.o.Now().Sub(lastSlow)
+		steps := []func(context.Context) error{l.sealDue, l.removeOld}
+		if slow >= time.Minute || slow < 0 {
+			lastSlow = l.o.Now()
+			steps = []func(context.Context) error{l.sealDue, l.expire, l.compact, l.rotateDue, l.removeOld}
+		}
+		for _, step := range steps {
+			if err := step(ctx); err != nil {
+				if ctx.Err() != nil {
+					return nil
+				}
+				if errors.Is(err, ErrClosed) {
+					return nil
+				}
+				slog.Warn("lake: housekeeping is put off", "error", err)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-l.quit:
+			return nil
+		case <-tick.C:
+		case <-l.wake:
+		}
+	}
+}
+
+func (l *Lake) current() *catalog {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.cat
+}
+
+// sealDue seals the tables whose hot rows are many or old.
+func (l *Lake) sealDue(ctx context.Context) error {
+	var errs []error
+	now := l.o.Now().UnixMicro()
+	for _, t := range l.current().tables {
+		var rows, bytes int64
+		old := now
+		for _, g := range t.Gens {
+			rows += g.live.rows.Load()
+			bytes += g.live.bytes.Load()
+			old = min(old, g.Created)
+		}
+		age := time.Duration(now-old) * time.Microsecond
+		if rows >= l.o.SealRows || bytes >= l.o.SealBytes || len(t.Gens) > 0 && age >= l.o.SealAge || len(t.Gens) > 16 {
+			if err := l.Seal(ctx, t.Name); err != nil {
+				errs = append(errs, err)
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Seal writes all hot rows of the table as segments now.
+func (l *Lake) Seal(ctx context.Context, table string) error {
+	var gens []*genDef
+	err := l.do(ctx, func(e *edit) error { // from here on new rows begin another generation
+		t := e.cat.table(table)
+		if t == nil {
+			return fmt.Errorf("table %s: %w", table, ErrNoTable)
+		}
+		table, gens = t.Name, slices.Clone(t.Gens)
+		for _, g := range gens {
+			g.live.closed.Store(true)
+		}
+		return nil
+	})
+	if err != nil || len(gens) == 0 {
+		return err
+	}
+	s, err := l.Snapshot(ctx)
+	if err != nil {
+		return fmt.Errorf("seal %s: %w", table, err)
+	}
+	defer s.Close()
+	t := s.cat.tables[table]
+	gens = slices.DeleteFunc(gens, func(g *genDef) bool { // sealed by somebody else meanwhile
+		return !slices.ContainsFunc(t.Gens, func(h *genDef) bool { return h.ID == g.ID })
+	})
+	var segs []*segment
+	for _, imported := range []bool{false, true} {
+		var some []*genDef
+		for _, g := range gens {
+			if g.Imported == imported {
+				some = append(some, g)
+			}
+		}
+		if len(some) == 0 {
+			continue
+		}
+		more, err := s.write(ctx, t, s.sources(some, nil), imported)
+		segs = append(segs, more...)
+		if err != nil {
+			l.discard(segs)
+			return fmt.Errorf("seal %s: %w", table, err)
+		}
+	}
+	s.Close()
+	return l.replace(ctx, table, gens, nil, segs)
+}
+
+// replace records new segments in place of generations or other segments, in one transaction.
+func (l *Lake) replace(ctx context.Context, table string, gens []*genDef, old, segs []*segment) error {
+	if err := l.fail("sealed"); err != nil {
+		l.discard(segs)
+		return err
+	}
+	err := l.do(ctx, func(e *edit) error {
+		t := e.change(table)
+		for _, g := range gens {
+			i := slices.IndexFunc(t.Gens, func(h *genDef) bool { return h.ID == g.ID })
+			if i < 0 {
+				return fmt.Errorf("seal %s: generation %d is gone", table, g.ID)
+			}
+			t.Gens = slices.Delete(t.Gens, i, i+1)
+			e.sql = append(e.sql, `DROP TABLE `+g.table())
+		}
+		for _, o := range old {
+			i := slices.IndexFunc(t.Segs, func(s *segment) bool { return s.ID == o.ID })
+			if i < 0 {
+				return fmt.Errorf("replace segments of %s: segment %d is gone", table, o.ID)
+			}
+			t.Segs = slices.Delete(t.Segs, i, i+1)
+			e.oldSegs = append(e.oldSegs, tableSeg{table, o})
+		}
+		for _, s := range segs {
+			s.ID = e.id()
+			t.Segs = append(t.Segs, s)
+			e.newSegs = append(e.newSegs, tableSeg{table, s})
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("seal %s: %w", table, err) // the outcome may be unknown: the next start sweeps
+	}
+	return nil
+}
+
+func (l *Lake) segmentPath(s *segment) string { return filepath.Join(l.o.Dir, s.Path) }
+
+// discard removes files that were not recorded.
+func (l *Lake) discard(segs []*segment) {
+	for _, s := range segs {
+		if err := os.Remove(l.segmentPath(s)); err != nil {
+			slog.Warn("lake: an unused file stays until the next start", "error", err)
+		}
+	}
+}
+
+// write makes one durable Parquet file a day of the sources' rows.
+func (s *Snapshot) write(ctx context.Context, t *tableDef, sources []source, imported bool) ([]*segment, error) {
+	have := map[string]bool{}
+	for _, src := range sources {
+		for _, c := range src.columns {
+			have[c] = true
+		}
+	}
+	var cols []relCol
+	var names []string
+	for i := range t.Columns {
+		c := &t.Columns[i]
+		if !have[c.Phys] {
+			continue
+		}
+		r := relCol{RelColumn: RelColumn{Name: c.Name, Type: c.Type, Physical: c.Phys}, phys: c.Phys}
+		names = append(names, c.Phys)
+		if have[c.Phys+"$t"] {
+			r.Ticks = c.Phys + "$t"
+			names = append(names, r.Ticks)
+		}
+		cols = append(cols, r)
+	}
+	for _, h := range []string{ColReceived, ColCommit, ColRow} {
+		cols = append(cols, relCol{RelColumn: RelColumn{Name: h, Type: Hidden[Hidden.Index(h)].Type, Physical: h}, phys: h, hidden: true})
+	}
+	rel := relationSQL(t, cols, sources)
+
+	type day struct {
+		name                         string
+		from, rows                   int64
+		tmin, tmax, rmin, rmax, next int64
+	}
+	var days []day
+	schema := append(texts("day"), longs("from", "n", "t0", "t1", "r0", "r1")...)
+	q := fmt.Sprintf(`SELECT strftime(d, '%%Y-%%m-%%d'), epoch_us(d), count(*), epoch_us(min(t)), epoch_us(max(t)), epoch_us(min(r)), epoch_us(max(r)) FROM
+		(SELECT date_trunc('day', "%s" AT TIME ZONE 'UTC') AS d, "%s" AS t, "%s" AS r FROM %s) GROUP BY d ORDER BY d`, colTime, colTime, ColReceived, rel)
+	err := s.Query(ctx, q, nil, schema, func(f *value.Frame) error {
+		for i := range f.N {
+			v := f.Vecs
+			days = append(days, day{name: v[0].S[i], from: v[1].I[i], rows: v[2].I[i], tmin: v[3].I[i], tmax: v[4].I[i], rmin: v[5].I[i], rmax: v[6].I[i]})
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	var out []*segment
+	dirs := map[string]bool{}
+	for _, d := range days {
+		seg := &segment{Day: d.name, Rows: d.rows, Columns: names, Imported: imported, TMin: d.tmin, TMax: d.tmax, RMin: d.rmin, RMax: d.rmax}
+		rel := relationSQL(t, cols, filtered(sources, d.from, d.from+86_400_000_000))
+		dir := filepath.Join("segments", t.Name, "day="+d.name)
+		if err := os.MkdirAll(filepath.Join(s.l.o.Dir, dir), 0o700); err != nil {
+			return out, s.l.diskError("make the folder of a segment", err)
+		}
+		seg.Path = filepath.Join(dir, strconv.FormatInt(time.Now().UnixNano(), 36)+"-"+strconv.Itoa(len(out))+".parquet")
+		out = append(out, seg)
+		path := s.l.segmentPath(seg)
+		err := s.with(ctx, func(ctx context.Context) error {
+			n, err := s.c.Exec(ctx, fmt.Sprintf(`COPY (SELECT * FROM %s ORDER BY "%s", "%s") TO %s (FORMAT parquet, COMPRESSION zstd)`, rel, colTime, ColRow, duck.Text(path)))
+			if err == nil && n != d.rows {
+				err = fmt.Errorf("%s holds %d rows in place of %d", path, n, d.rows)
+			}
+			return err
+		})
+		if err != nil {
+			return out, err
+		}
+		if err := syncFile(path); err != nil {
+			return out, s.l.diskError("write a segment", err)
+		}
+		st, err := os.Stat(path)
+		if err != nil {
+			return out, err
+		}
+		seg.Bytes = st.Size()
+		dirs[filepath.Dir(path)] = true
+	}
+	for d := range dirs {
+		for _, d := range []string{d, filepath.Dir(d), filepath.Dir(filepath.Dir(d))} {
+			if err := syncDir(d); err != nil {
+				return out, err
+			}
+		}
+	}
+	return out, nil
+}
+
+func filtered(sources []source, from, to int64) []source {
+	out := slices.Clone(sources)
+	for i := range out {
+		out[i].filter = fmt.Sprintf(`"%s" >= make_timestamptz(%d) AND "%s" < make_timestamptz(%d)`, colTime, from, colTime, to)
+	}
+	return out
+}
+
+// compact merges the small segments of a table's day.
+func (l *Lake) compact(ctx context.Context) error {
+	var errs []error
+	for name, t := range l.current().tables {
+		groups := map[string][]*segment{}
+		for _, s := range t.Segs {
+			if s.Rows < compactRows/4 {
+				k := s.Day + strconv.FormatBool(s.Imported)
+				groups[k] = append(groups[k], s)
+			}
+		}
+		for _, segs := range groups {
+			if len(segs) < compactFrom {
+				continue
+			}
+			slices.SortFunc(segs, func(a, b *segment) int { return int(a.ID - b.ID) })
+			var some []*segment
+			var rows int64
+			for _, s := range segs {
+				if rows+s.Rows > compactRows {
+					break
+				}
+				rows += s.Rows
+				some = append(some, s)
+			}
+			if err := l.merge(ctx, name, some); err != nil {
+				errs = append(errs, err)
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// merge writes segments of one day as one.
+func (l *Lake) merge(ctx context.Context, table string, old []*segment) error {
+	s, err := l.Snapshot(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	t := s.cat.tables[table]
+	for _, o := range old {
+		if !slices.ContainsFunc(t.Segs, func(x *segment) bool { return x.ID == o.ID }) {
+			return nil // gone meanwhile
+		}
+	}
+	segs, err := s.write(ctx, t, s.sources(nil, old), old[0].Imported)
+	if err != nil {
+		l.discard(segs)
+		return fmt.Errorf("merge segments of %s: %w", table, err)
+	}
+	s.Close()
+	return l.replace(ctx, table, nil, old, segs)
+}
+
+// expire drops the segments all of whose rows are past their table's retention.
+func (l *Lake) expire(ctx context.Context) error {
+	var errs []error
+	for name, t := range l.current().tables {
+		if t.Retention == 0 {
+			continue
+		}
+		limit := l.o.Now().Add(-t.Retention).UnixMicro()
+		var old []*segment
+		for _, s := range t.Segs {
+			if s.TMax < limit {
+				old = append(old, s)
+			}
+		}
+		if len(old) > 0 {
+			errs = append(errs, l.replace(ctx, name, nil, old, nil))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (l *Lake) rotateDue(ctx context.Context) error {
+	return l.do(ctx, func(e *edit) error {
+		if l.journal > journalSlack+2*int64(len(l.ops)+len(l.marks)) {
+			l.rotate(e)
+		}
+		return nil
+	})
+}
+
+// removeOld unlinks the files that no catalog in use names.
+func (l *Lake) removeOld(context.Context) error {
+	l.mu.Lock()
+	oldest := l.oldest()
+	var now []trashFile
+	l.trash = slices.DeleteFunc(l.trash, func(f trashFile) bool {
+		if f.version <= oldest {
+			now = append(now, f)
+			return true
+		}
+		return false
+	})
+	l.mu.Unlock()
+	if len(now) == 0 {
+		return nil
+	}
+	if err := l.fail("unlink"); err != nil {
+		return err
+	}
+	var errs []error
+	for _, f := range now {
+		path := filepath.Join(l.o.Dir, f.path)
+		if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+			errs = append(errs, err)
+			continue
+		}
+		if strings.HasPrefix(filepath.Base(filepath.Dir(path)), "day=") {
+			_ = os.Remove(filepath.Dir(path)) // only when it is empty
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -167,6 +167,8 @@ func FuzzExpr(f *testing.F) {
 		if len(s) > 2000 {
 			return
 		}
+		slow := time.AfterFunc(3*time.Second, func() { panic("slow: " + s) })
+		defer slow.Stop()
 		tpl, err := ParseTemplate(s)
 		if err != nil {
 			return

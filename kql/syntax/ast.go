@@ -353,10 +353,9 @@ type OrderedExpr struct {
 	Nulls Nulls
 }
 
-// Literal is a constant. Value holds what it means: Bool, Int, Long, Real, Decimal, String, GUID, and Timespan in
-// both forms (1.5h, time(1.02:03:04)). A null literal such as long(null) has Value.Null.
-// A Datetime, and any other literal with Undecoded, has its text in Inner, to be converted by the binder as
-// todatetime(Inner) (or the conversion of its type) would.
+// Literal is a constant. Value holds what it means. A null literal such as long(null) has Value.Null. A literal whose
+// text value's parsers can't read has Undecoded and no value: int(abc) and 99999999999999999999 are correct syntax;
+// the binder decides (the conversion functions give null for such a text).
 type Literal struct {
 	Span
 	Text      string // as written; adjacent strings are joined by a space

@@ -338,7 +338,7 @@ func (l *lexer) timespan(i int) int {
 	if k == j || isWord(l.at(k)) {
 		return 0
 	}
-	if _, ok := timespanUnit(l.src[j:k]); !ok {
+	if !isTimespanUnit(l.src[j:k]) {
 		return 0
 	}
 	return k - i

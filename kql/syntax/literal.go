@@ -1,105 +1,22 @@
 package syntax
 
 import (
-	"math"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
-	"github.com/shopspring/decimal"
-
 	"picket/kql/value"
 )
 
-const (
-	ticksPerSecond = int64(10_000_000)
-	ticksPerDay    = 86400 * ticksPerSecond
-)
-
-// timespanUnit gives the ticks of a suffix such as d, hours, ms. Units below a tick give 0 ticks per unit and are
-// expressed by nano.
-func timespanUnit(s string) (ticks float64, ok bool) {
+// isTimespanUnit says whether s is a suffix that makes a number a timespan.
+func isTimespanUnit(s string) bool {
 	switch s {
-	case "d", "day", "days":
-		return float64(ticksPerDay), true
-	case "h", "hr", "hrs", "hour", "hours":
-		return float64(3600 * ticksPerSecond), true
-	case "m", "min", "minute", "minutes":
-		return float64(60 * ticksPerSecond), true
-	case "s", "sec", "second", "seconds":
-		return float64(ticksPerSecond), true
-	case "ms", "milli", "millis", "millisec", "millisecond", "milliseconds":
-		return 10_000, true
-	case "micro", "micros", "microsec", "microsecond", "microseconds":
-		return 10, true
-	case "nano", "nanos", "nanosec", "nanosecond", "nanoseconds":
-		return 0.01, true
-	case "tick", "ticks":
-		return 1, true
+	case "d", "day", "days", "h", "hr", "hrs", "hour", "hours", "m", "min", "minute", "minutes", "s", "sec", "second", "seconds",
+		"ms", "milli", "millis", "millisec", "millisecond", "milliseconds", "micro", "micros", "microsec", "microsecond",
+		"microseconds", "nano", "nanos", "nanosec", "nanosecond", "nanoseconds", "tick", "ticks":
+		return true
 	}
-	return 0, false
-}
-
-// parseTimespan reads 1.5h, [-][d.]hh:mm[:ss[.fffffff]]; ok is false for other forms and on overflow.
-func parseTimespan(s string) (ticks int64, ok bool) {
-	neg := false
-	if s != "" && (s[0] == '-' || s[0] == '+') {
-		neg = s[0] == '-'
-		s = strings.TrimLeft(s[1:], " ")
-	}
-	if i := strings.IndexFunc(s, func(r rune) bool { return r >= 'a' && r <= 'z' }); i > 0 {
-		num := strings.TrimRight(s[:i], " ")
-		unit, found := timespanUnit(s[i:])
-		if !found || num == "" || len(num) > 40 || strings.ContainsFunc(num, func(r rune) bool { return (r < '0' || r > '9') && r != '.' }) {
-			return 0, false
-		}
-		d, err := decimal.NewFromString(num)
-		if err != nil {
-			return 0, false
-		}
-		d = d.Mul(decimal.NewFromFloat(unit)).Truncate(0)
-		if !d.BigInt().IsInt64() {
-			return 0, false
-		}
-		ticks = d.IntPart()
-	} else {
-		parts := strings.Split(s, ":")
-		if len(parts) < 2 || len(parts) > 3 {
-			return 0, false
-		}
-		day, hour, hasDay := strings.Cut(parts[0], ".")
-		if !hasDay {
-			day, hour = "0", day
-		}
-		sec, frac := "0", ""
-		if len(parts) == 3 {
-			sec, frac, _ = strings.Cut(parts[2], ".")
-		}
-		for _, p := range []struct {
-			text       string
-			limit, per int64
-		}{{day, 10_675_199, ticksPerDay}, {hour, 23, 3600 * ticksPerSecond}, {parts[1], 59, 60 * ticksPerSecond}, {sec, 59, ticksPerSecond}} {
-			n, err := strconv.ParseUint(p.text, 10, 32)
-			if err != nil || int64(n) > p.limit {
-				return 0, false
-			}
-			ticks += int64(n) * p.per
-		}
-		if len(frac) > 7 || ticks < 0 {
-			return 0, false
-		}
-		if frac != "" {
-			n, err := strconv.ParseUint((frac + "0000000")[:7], 10, 32)
-			if err != nil {
-				return 0, false
-			}
-			ticks += int64(n)
-		}
-	}
-	if neg {
-		ticks = -ticks
-	}
-	return ticks, true
+	return false
 }
 
 // literal decodes one token (sign included in text) into a Literal.
@@ -147,94 +64,27 @@ func literal(kind tokKind, text string, span Span) *Literal {
 			ok = true
 		}
 	case value.Long:
-		l.Value.I, ok = parseInt(inner, 64)
+		l.Value.I, ok = value.ParseLong(inner)
 	case value.Int:
-		l.Value.I, ok = parseInt(inner, 32)
-	case value.Real:
-		l.Value.F, ok = parseReal(inner)
-	case value.Decimal:
-		if len(inner) <= 64 && !strings.ContainsAny(inner, "eE") {
-			if d, err := decimal.NewFromString(inner); err == nil {
-				l.Value.M, ok = d, true
-			}
+		if l.Value.I, ok = value.ParseLong(inner); l.Value.I != int64(int32(l.Value.I)) {
+			l.Value.I, ok = 0, false
 		}
+	case value.Real:
+		l.Value.F, ok = value.ParseReal(inner)
+	case value.Decimal:
+		l.Value.M, ok = value.ParseDecimal(inner)
+	case value.Datetime:
+		l.Value.I, ok = value.ParseDatetime(inner)
 	case value.Timespan:
-		l.Value.I, ok = parseTimespan(inner)
+		l.Value.I, ok = value.ParseTimespan(inner)
 	case value.GUID:
-		l.Value.G, ok = parseGUID(inner)
+		l.Value.G, ok = value.ParseGUID(inner)
 	}
 	l.Undecoded = !ok
 	if l.Undecoded && l.Inner == "" {
 		l.Inner = inner
 	}
 	return l
-}
-
-func parseInt(s string, bits int) (int64, bool) {
-	neg := false
-	digits := s
-	if s != "" && (s[0] == '-' || s[0] == '+') {
-		neg = s[0] == '-'
-		digits = s[1:]
-	}
-	if len(digits) > 2 && digits[0] == '0' && (digits[1] == 'x' || digits[1] == 'X') {
-		u, err := strconv.ParseUint(digits[2:], 16, bits)
-		if err != nil {
-			return 0, false
-		}
-		n := int64(u)
-		if bits == 32 {
-			n = int64(int32(u))
-		}
-		if neg {
-			n = -n
-		}
-		return n, true
-	}
-	n, err := strconv.ParseInt(s, 10, bits)
-	return n, err == nil
-}
-
-func parseReal(s string) (float64, bool) {
-	switch strings.ToLower(s) {
-	case "nan":
-		return math.NaN(), true
-	case "+inf", "inf":
-		return math.Inf(1), true
-	case "-inf":
-		return math.Inf(-1), true
-	}
-	if s == "" || strings.ContainsAny(s, "_xXpPnN") {
-		return 0, false
-	}
-	f, err := strconv.ParseFloat(s, 64)
-	if err != nil && !math.IsInf(f, 0) {
-		return 0, false
-	}
-	return f, true
-}
-
-func parseGUID(s string) (g [16]byte, ok bool) {
-	if len(s) == 38 && s[0] == '{' && s[37] == '}' {
-		s = s[1:37]
-	}
-	if len(s) == 36 {
-		if !isRawGUID(s) {
-			return g, false
-		}
-		s = strings.ReplaceAll(s, "-", "")
-	}
-	if len(s) != 32 {
-		return g, false
-	}
-	for i := range g {
-		b, err := strconv.ParseUint(s[2*i:2*i+2], 16, 8)
-		if err != nil {
-			return g, false
-		}
-		g[i] = byte(b)
-	}
-	return g, true
 }
 
 // unquote gives the value of a string literal in any of its forms. Bad escapes, which the lexer reported, stand

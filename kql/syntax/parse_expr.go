@@ -104,35 +104,43 @@ func (p *parser) in(op BinaryOp, x Expr) Expr {
 	return e
 }
 
-// barAhead says whether a bar stands before the end of this expression.
+// barAhead says whether the parenthesis that was just opened holds a pipeline: a bar before its first comma and its
+// end. All parentheses of the text are looked through once.
 func (p *parser) barAhead() bool {
-	level := 0
-	for i := p.pos; i < len(p.toks); i++ {
-		t := &p.toks[i]
-		if t.kind != tPunct {
-			continue
+	if p.bars == nil {
+		p.bars = make(map[int]bool)
+		type open struct {
+			at   int
+			done bool
 		}
-		switch t.text {
-		case ";":
-			return false
-		case ",":
-			if level == 0 {
-				return false
+		var stack []open
+		for i := range p.toks {
+			t := &p.toks[i]
+			if t.kind != tPunct {
+				continue
 			}
-		case "(":
-			level++
-		case ")":
-			if level == 0 {
-				return false
-			}
-			level--
-		case "|":
-			if level == 0 {
-				return true
+			switch t.text {
+			case ";":
+				for j := range stack {
+					stack[j].done = true
+				}
+			case "(":
+				stack = append(stack, open{at: i})
+			case ")":
+				if len(stack) > 0 {
+					stack = stack[:len(stack)-1]
+				}
+			case ",", "|":
+				if n := len(stack); n > 0 && !stack[n-1].done {
+					stack[n-1].done = true
+					if t.text == "|" {
+						p.bars[stack[n-1].at] = true
+					}
+				}
 			}
 		}
 	}
-	return false
+	return p.pos > 0 && p.bars[p.pos-1]
 }
 
 func (p *parser) between(op BinaryOp, x Expr) Expr {

@@ -247,6 +247,9 @@ func (p *parser) paramValue(set *paramSet, spec *paramSpec, known bool) Expr {
 		if l, ok := x.(*Literal); ok && spec.kind == pNumber && l.Type == value.Long {
 			return x
 		}
+		if r, ok := x.(*NameRef); ok && r.Quoted {
+			return x
+		}
 		s := x.Range()
 		p.fail(s, CodeUnexpected, spec.name+" can't be "+p.src[s.Start:s.End], "write one of "+list)
 		return x

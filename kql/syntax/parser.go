@@ -8,7 +8,7 @@ import (
 // The limits on what a text may be. A text beyond one gives an error with CodeLimit.
 const (
 	MaxTextBytes = 2 << 20 // the query text
-	MaxDepth     = 500     // nested parentheses, sub-queries, arrays
+	MaxDepth     = 2000    // nested parentheses, sub-queries, arrays
 	MaxChain     = 20000   // operators in one flat chain (a or b or c, a | b | c, a.b.c)
 	maxErrors    = 100     // errors reported for one text
 )
@@ -48,6 +48,7 @@ type parser struct {
 	lexErrs   int
 	lastErr   int // end of the place of the last error + 1, to report each place once
 	dead      bool
+	bars      map[int]bool // see barAhead
 }
 
 func (p *parser) peek() *token { return &p.toks[p.pos] }

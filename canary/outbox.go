@@ -182,6 +182,7 @@ func (s *Service) runOutbox(ctx context.Context) error {
 	var mu sync.Mutex
 	targets := map[string]*receiver{}
 	flying := map[string]bool{}
+	var landed []string
 	free := make(chan struct{}, outboxWorkers)
 	var wg sync.WaitGroup
 	defer wg.Wait()
@@ -195,6 +196,10 @@ func (s *Service) runOutbox(ctx context.Context) error {
 		}
 		now := time.Now()
 		mu.Lock()
+		for _, id := range landed { // recorded before the read below, so it can't be read as pending again
+			delete(flying, id)
+		}
+		landed = landed[:0]
 		var busy []string
 		soon := now.Add(30 * time.Second)
 		for k, r := range targets {
@@ -251,7 +256,7 @@ func (s *Service) runOutbox(ctx context.Context) error {
 				defer wg.Done()
 				ok := s.attempt(ctx, &e)
 				mu.Lock()
-				delete(flying, e.id)
+				landed = append(landed, e.id)
 				r.flying--
 				if ok {
 					back := r.fails > 0

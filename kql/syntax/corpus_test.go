@@ -105,6 +105,7 @@ func TestCorpus(t *testing.T) {
 	dir := sharedDir(t)
 	var accepted, right, rejected, wrong, commands, bytes int
 	var spent time.Duration
+	known := make(map[string]bool) // texts that Microsoft's parser rejects, for the files that don't say it
 	for _, file := range []string{"kql/docs_schemas.jsonl", "kql/docs_values.jsonl", "kql/emulator_values.jsonl", "content/queries.jsonl", "content/parsers.jsonl"} {
 		for _, q := range readCorpus(t, filepath.Join(dir, file)) {
 			begin := time.Now()
@@ -118,7 +119,8 @@ func TestCorpus(t *testing.T) {
 			if bad := checkSpans(doc, len(q.Query)); bad != "" {
 				t.Errorf("%s %s: %s", file, q.ID, bad)
 			}
-			if q.wrong() {
+			known[q.Query] = known[q.Query] || q.wrong()
+			if known[q.Query] {
 				wrong++
 				if len(errs) > 0 {
 					rejected++

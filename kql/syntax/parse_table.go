@@ -47,6 +47,8 @@ func (p *parser) externalSchemaAhead(n int) bool {
 	}
 	for i := n + 1; ; i++ {
 		switch t := p.peekAt(i); {
+		case i > n+1000:
+			return false
 		case t.kind == tEOF || p.isAt(i, ":"):
 			return true
 		case p.isAt(i, ")"):

@@ -300,3 +300,31 @@ func TestSpans(t *testing.T) {
 		}
 	}
 }
+
+func TestPieces(t *testing.T) {
+	for _, text := range []string{"a:string, n:long = 5, T:(x:long, *)", "(a:string, n:long = 5, T:(x:long, *))"} {
+		list, errs := ParseParams(text)
+		if len(errs) > 0 || len(list) != 3 || list[1].Default == nil || !list[2].Table.Any || len(list[2].Table.Columns) != 1 {
+			t.Errorf("%s: %v %v", text, list, errs)
+		}
+	}
+	if list, errs := ParseParams(""); len(list) != 0 || len(errs) != 0 {
+		t.Errorf("no parameters: %v %v", list, errs)
+	}
+	if _, errs := ParseParams("a:string b"); len(errs) != 1 {
+		t.Errorf("%v", errs)
+	}
+	l, errs := ParseLambda("(n:long) { let x = 1; T | take n }")
+	if len(errs) > 0 || len(l.Params) != 1 || len(l.Body.Statements) != 1 || l.Body.Result == nil {
+		t.Errorf("%+v %v", l, errs)
+	}
+	if _, errs := ParseLambda("T | take 5"); len(errs) == 0 {
+		t.Error("a query is taken for a function")
+	}
+	if x, errs := ParseExpr("a + 1"); len(errs) > 0 || Print(x) != "a + 1" {
+		t.Errorf("%v %v", x, errs)
+	}
+	if _, errs := ParseExpr("a; b"); len(errs) != 1 {
+		t.Errorf("%v", errs)
+	}
+}

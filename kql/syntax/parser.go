@@ -35,6 +35,62 @@ func Parse(text string) (*Document, ErrorList) {
 	return doc, p.errs
 }
 
+// ParseParams reads the parameters of a stored function, `a:string, n:long = 5, T:(*)`, with or without parentheses
+// around them.
+func ParseParams(text string) ([]*FuncParam, ErrorList) {
+	p, errs := newParser(text)
+	if errs != nil {
+		return nil, errs
+	}
+	paren := p.accept("(")
+	list := p.funcParams(false)
+	if paren {
+		p.close(")")
+	}
+	return list, p.end()
+}
+
+// ParseLambda reads a function, `(params) { body }`, as it stands after `let f =`.
+func ParseLambda(text string) (*Lambda, ErrorList) {
+	p, errs := newParser(text)
+	if errs != nil {
+		return nil, errs
+	}
+	l := p.lambda().(*Lambda)
+	return l, p.end()
+}
+
+// ParseExpr reads one scalar or tabular expression, without statements before it.
+func ParseExpr(text string) (Expr, ErrorList) {
+	p, errs := newParser(text)
+	if errs != nil {
+		return nil, errs
+	}
+	x := p.needExpr(p.pipe())
+	return x, p.end()
+}
+
+// newParser lexes a text that is not a whole document.
+func newParser(text string) (*parser, ErrorList) {
+	p := &parser{src: text}
+	if len(text) > MaxTextBytes {
+		return nil, ErrorList{NewError(text, Span{}, CodeLimit, fmt.Sprintf("the text is %d bytes long; the limit is %d", len(text), MaxTextBytes), "shorten it")}
+	}
+	l := lexer{src: text}
+	l.run()
+	p.toks, p.errs, p.lexErrs = l.toks, l.errs, len(l.errs)
+	return p, nil
+}
+
+// end reports what stands behind the parsed piece and gives the errors in order.
+func (p *parser) end() ErrorList {
+	if t := p.peek(); t.kind != tEOF {
+		p.fail(Span{t.start, t.end}, CodeUnexpected, "unexpected "+p.found(), "remove it")
+	}
+	p.errs.Sort()
+	return p.errs
+}
+
 // parser is a recursive-descent parser over the tokens of one text. Functions named after a piece of grammar return
 // nil when the piece isn't there and consume nothing then; those named need… report what is missing.
 type parser struct {

@@ -2,6 +2,7 @@ package syntax
 
 import (
 	"math"
+	"sort"
 	"strconv"
 	"strings"
 
@@ -35,6 +36,9 @@ func Format(text string) (string, ErrorList) {
 	return p.b.String(), nil
 }
 
+// maxIndent keeps the text of deeply nested queries small.
+const maxIndent = 32
+
 type printer struct {
 	b        strings.Builder
 	indent   int
@@ -50,7 +54,7 @@ func (p *printer) str(parts ...string) {
 
 func (p *printer) nl() {
 	p.b.WriteByte('\n')
-	for range p.indent {
+	for range min(p.indent, maxIndent) {
 		p.b.WriteString("    ")
 	}
 }
@@ -67,15 +71,8 @@ func (p *printer) flush(offset int) {
 
 // hasComment says whether a comment stands inside s.
 func (p *printer) hasComment(s Span) bool {
-	for _, c := range p.comments {
-		if c.Start >= s.End {
-			return false
-		}
-		if c.Start >= s.Start {
-			return true
-		}
-	}
-	return false
+	i := sort.Search(len(p.comments), func(i int) bool { return p.comments[i].Start >= s.Start })
+	return i < len(p.comments) && p.comments[i].Start < s.End
 }
 
 func (p *printer) node(n Node) {

@@ -184,8 +184,11 @@ func Quote(s string) string {
 	var b strings.Builder
 	b.Grow(len(s) + 2)
 	b.WriteByte('"')
-	for _, r := range s {
+	for i, r := range s {
 		switch r {
+		case utf8.RuneError:
+			_, n := utf8.DecodeRuneInString(s[i:])
+			b.WriteString(s[i : i+n]) // a byte that is no character stays what it is
 		case '"', '\\':
 			b.WriteByte('\\')
 			b.WriteRune(r)

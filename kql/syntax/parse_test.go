@@ -328,3 +328,15 @@ func TestPieces(t *testing.T) {
 		t.Errorf("%v", errs)
 	}
 }
+
+func TestSplit(t *testing.T) {
+	text := "// first\nA | count\n\nB\n// c\n| where f(x,\n\n y)\n\n\nlet a = 1;\n\nC\n\n| take 5\n"
+	var got []string
+	for _, s := range Split(text) {
+		got = append(got, text[s.Start:s.End])
+	}
+	want := []string{"A | count", "B\n// c\n| where f(x,\n\n y)", "let a = 1;\n\nC\n\n| take 5"}
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("%q", got)
+	}
+}

@@ -208,7 +208,7 @@ func (p *printer) list(xs []Expr) {
 
 // bareName says whether s lexes as one word that may be a name anywhere, or (word) as any one word.
 func bareName(s string, word bool) bool {
-	if s == "" || !isWord(s[0]) && s[0] != '$' || len(s) > 1024 {
+	if s == "" || !isWord(s[0]) && s[0] != '$' {
 		return false
 	}
 	l := lexer{src: s}

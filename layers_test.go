@@ -13,7 +13,7 @@ import (
 // its own level where the level is a row. Rooms of the domain level never import each other.
 var levels = [][]string{
 	{"kql/value", "kql/syntax", "kql/catalog", "kql/eval", "kql/plan", "kql/bind", "kql/exec", "kql/dialect", "kql", "kql/kqltest", "kql/conformance"},
-	{"lake", "state", "ingest", "query"},
+	{"content", "lake", "state", "ingest", "query"},
 	{"detect", "playbook", "canary", "predict", "health", "estate"},
 	{"connector", "azure", "web"},
 	{""},

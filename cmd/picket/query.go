@@ -1,0 +1,120 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+)
+
+type laAnswer struct {
+	Tables []struct {
+		Name    string `json:"name"`
+		Columns []struct {
+			Name string `json:"name"`
+			Type string `json:"type"`
+		} `json:"columns"`
+		Rows [][]json.RawMessage `json:"rows"`
+	} `json:"tables"`
+	Error *struct {
+		Message string `json:"message"`
+		Details []struct {
+			Inner struct {
+				Message string `json:"message"`
+			} `json:"innererror"`
+		} `json:"details"`
+	} `json:"error"`
+}
+
+func queryCommand(t *target) *cobra.Command {
+	var format, timespan string
+	c := &cobra.Command{
+		Use: "query KQL", Short: "Ask the workspace a question",
+		Example: `  picket query 'SecurityIncident | summarize arg_max(LastModifiedTime, *) by IncidentNumber'
+  picket query --timespan P1D --format csv 'CanaryTokens_CL | project TimeGenerated, src_ip_s, memo_s'`,
+		Args: args(1, "one query"),
+		RunE: func(c *cobra.Command, a []string) error {
+			if t.json {
+				format = "json"
+			}
+			if format != "table" && format != "json" && format != "csv" {
+				return &exitError{exitUsage, fmt.Errorf("--format %q: give table, json or csv", format)}
+			}
+			return t.with(c.Context(), func(cl *client) error {
+				in := map[string]string{"query": a[0]}
+				if timespan != "" {
+					in["timespan"] = timespan
+				}
+				var out laAnswer
+				if err := cl.send(c.Context(), "POST", "/v1/workspaces/"+esc(cl.ws.ID)+"/query", in, &out); err != nil {
+					return err
+				}
+				return printAnswer(c, &out, format)
+			})
+		},
+	}
+	c.Flags().StringVar(&format, "format", "table", "table, json or csv")
+	c.Flags().StringVar(&timespan, "timespan", "", "ISO 8601 duration (P1D) or start/end")
+	return c
+}
+
+func printAnswer(c *cobra.Command, out *laAnswer, format string) error {
+	w := c.OutOrStdout()
+	for i, tb := range out.Tables {
+		header := make([]string, len(tb.Columns))
+		for k, col := range tb.Columns {
+			header[k] = col.Name
+		}
+		var err error
+		switch format {
+		case "json":
+			recs := make([]map[string]json.RawMessage, len(tb.Rows))
+			for r, row := range tb.Rows {
+				recs[r] = map[string]json.RawMessage{}
+				for k := range row {
+					recs[r][header[k]] = row[k]
+				}
+			}
+			err = printJSON(w, recs)
+		default:
+			rows := make([][]string, len(tb.Rows))
+			for r, row := range tb.Rows {
+				for _, cell := range row {
+					rows[r] = append(rows[r], cellText(cell))
+				}
+			}
+			if i > 0 {
+				fmt.Fprintln(w)
+			}
+			if format == "csv" {
+				err = printCSV(w, header, rows)
+			} else {
+				err = table(w, header, rows)
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if out.Error != nil {
+		msg := out.Error.Message
+		if len(out.Error.Details) > 0 {
+			msg = out.Error.Details[0].Inner.Message
+		}
+		fmt.Fprintln(os.Stderr, "picket: the answer is not whole: "+msg)
+		return &exitError{exitFailure, fmt.Errorf("partial result")}
+	}
+	return nil
+}
+
+func cellText(raw json.RawMessage) string {
+	var s string
+	if json.Unmarshal(raw, &s) == nil && string(raw) != "null" {
+		return s
+	}
+	if string(raw) == "null" {
+		return ""
+	}
+	return string(raw)
+}

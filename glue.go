@@ -1,0 +1,211 @@
+package picket
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/netip"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"picket/azure"
+	"picket/canary"
+	"picket/connector"
+	"picket/detect"
+	"picket/ingest"
+	"picket/kql/value"
+	"picket/lake"
+	"picket/playbook"
+	"picket/query"
+	"picket/web"
+)
+
+// checkRule compiles a rule's query.
+func (p *Picket) checkRule(ctx context.Context, text string) (detect.Checked, error) {
+	c, err := p.query.Check(ctx, text)
+	return detect.Checked{Tables: c.Tables, Missing: c.Missing}, err
+}
+
+// collect stores a Data Collector request and gives its failures the service's shape.
+func (p *Picket) collect(ctx context.Context, r azure.CollectRequest) error {
+	_, err := p.ingest.Collect(ctx, ingest.CollectRequest{LogType: r.LogType, Body: r.Body, TimeField: r.TimeField, ResourceID: r.ResourceID})
+	return collectError(err)
+}
+
+func collectError(err error) error {
+	var bad *ingest.Error
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &bad):
+		return &azure.Error{Status: 400, Code: bad.Code, Message: bad.Message}
+	case errors.Is(err, lake.ErrFull):
+		return &azure.Error{Status: 429, Code: "TooManyRequests", Message: "The disk is full: nothing of this request was stored. Free space or shorten a table's retention; send it again."}
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return &azure.Error{Status: 503, Code: "ServiceUnavailable", Message: "The request was not stored in time: send it again."}
+	}
+	return err
+}
+
+// collectForPlaybook is the data collector connector's way in. The action run's id makes a resumed action add
+// no second row.
+func (p *Picket) collectForPlaybook(ctx context.Context, logType string, body []byte, timeField, opID string) (int, error) {
+	_, err := p.ingest.Collect(ctx, ingest.CollectRequest{LogType: logType, Body: body, TimeField: timeField, OpID: opID})
+	err = collectError(err)
+	var ae *azure.Error
+	if errors.As(err, &ae) {
+		return ae.Status, err
+	}
+	if err != nil {
+		return 500, err
+	}
+	return 200, nil
+}
+
+const marks = "canary/"
+
+// appendTrips commits trips and how far the log has been read, together.
+func (p *Picket) appendTrips(ctx context.Context, rows *value.Frame, ms []canary.Mark) error {
+	m := map[string]string{}
+	for _, x := range ms {
+		b, err := json.Marshal(x.Offset)
+		if err != nil {
+			return err
+		}
+		m[marks+x.File] = string(b)
+	}
+	_, err := p.lake.Append(ctx, lake.Batch{Table: canary.TripTable, Frame: rows, Marks: m})
+	return err
+}
+
+func (p *Picket) committedMarks(ctx context.Context) ([]canary.Mark, error) {
+	all, err := p.lake.Marks(ctx, marks)
+	if err != nil {
+		return nil, err
+	}
+	var out []canary.Mark
+	for k, v := range all {
+		m := canary.Mark{File: strings.TrimPrefix(k, marks)}
+		if err := json.Unmarshal([]byte(v), &m.Offset); err != nil {
+			return nil, err
+		}
+		out = append(out, m)
+	}
+	return out, nil
+}
+
+// queryTrips reads a token's trips, newest first.
+func (p *Picket) queryTrips(ctx context.Context, q canary.TripQuery) (*value.Frame, error) {
+	text := canary.TripTable + ` | where Token == ` + kqlString(q.Token) + ` | top ` + strconv.Itoa(q.Limit) + ` by TimeGenerated desc`
+	res, err := p.query.Run(ctx, query.Request{Text: text, To: q.Before})
+	if err != nil {
+		return nil, err
+	}
+	out := value.NewFrame(canary.TripSchema())
+	if len(res.Tables) == 0 || res.Tables[0].Rows() == 0 {
+		for _, c := range out.Schema {
+			out.Vecs = append(out.Vecs, value.New(c.Type, 0))
+		}
+		return out, nil
+	}
+	t := res.Tables[0]
+	out.Schema = t.Schema
+	for i, c := range t.Schema {
+		v := value.New(c.Type, t.Rows())
+		at := 0
+		for _, f := range t.Frames {
+			for r := 0; r < f.N; r++ {
+				v.Set(at, f.Vecs[i].At(r))
+				at++
+			}
+		}
+		out.Vecs = append(out.Vecs, v)
+	}
+	out.N = t.Rows()
+	return out, nil
+}
+
+func kqlString(s string) string {
+	b, _ := json.Marshal(s) // a JSON string is a KQL string
+	return string(b)
+}
+
+// geoBag answers geo_info_from_ip_address.
+func (p *Picket) geoBag(ip string) (*value.Bag, bool) {
+	a, err := netip.ParseAddr(ip)
+	if err != nil {
+		return nil, false
+	}
+	i, ok := p.geo.Lookup(a)
+	if !ok {
+		return nil, false
+	}
+	b := value.NewBag()
+	b.Set("country", i.Country)
+	b.Set("state", i.Region)
+	b.Set("city", i.City)
+	if i.HasLoc {
+		b.Set("latitude", i.Lat)
+		b.Set("longitude", i.Lon)
+	}
+	return b, true
+}
+
+// newPlaybooks opens the engine with the connectors and the host map.
+func (p *Picket) newPlaybooks(ctx context.Context, deps connector.Deps) (*playbook.Engine, error) {
+	hosts := map[string]http.Handler{
+		"canarytokens.org": lazy(func() http.Handler { return p.canary.Handler() }), "www.canarytokens.org": lazy(func() http.Handler { return p.canary.Handler() }),
+		"ip-api.com": p.geo.Handler(),
+	}
+	return playbook.New(ctx, playbook.Deps{
+		DB: p.state, KeyFile: filepath.Join(p.cfg.Data, "playbook.key"), PublicURL: p.publicURL, Log: p.log, SubscriptionID: p.ws.SubscriptionID, TenantID: p.ws.TenantID,
+		ResourceGroup: p.ws.ResourceGroup, Location: p.ws.Location, Connectors: connector.All(deps),
+		Outbound: playbook.Outbound{Allow: p.cfg.Outbound, Only: !p.cfg.OutboundPublic, Hosts: hosts},
+	})
+}
+
+// lazy is a handler that is made after those who hold it.
+func lazy(h func() http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h().ServeHTTP(w, r) })
+}
+
+// databaseSchema is the workspace as `.show database schema as json` gives it.
+func (p *Picket) databaseSchema(ctx context.Context) (any, error) {
+	tables, err := p.query.Schema(ctx)
+	if err != nil {
+		return nil, err
+	}
+	type column struct{ Name, Type, CslType string }
+	type tableJSON struct {
+		Name           string
+		OrderedColumns []column
+	}
+	ts := map[string]tableJSON{}
+	for n, s := range tables {
+		t := tableJSON{Name: n, OrderedColumns: []column{}}
+		for _, c := range s {
+			t.OrderedColumns = append(t.OrderedColumns, column{c.Name, clrType[c.Type], c.Type.String()})
+		}
+		ts[n] = t
+	}
+	b, err := json.Marshal(map[string]any{"Databases": map[string]any{p.ws.Name: map[string]any{"Name": p.ws.Name, "Tables": ts, "Functions": map[string]any{}}}})
+	return string(b), err
+}
+
+var clrType = map[value.Type]string{
+	value.Bool: "System.SByte", value.Int: "System.Int32", value.Long: "System.Int64", value.Real: "System.Double", value.Decimal: "System.Data.SqlTypes.SqlDecimal",
+	value.String: "System.String", value.Datetime: "System.DateTime", value.Timespan: "System.TimeSpan", value.GUID: "System.Guid", value.Dynamic: "System.Object",
+}
+
+// webDeps is what the page gets.
+func (p *Picket) webDeps() web.Deps {
+	proxies, _ := p.cfg.proxies() // checked by Validate
+	return web.Deps{
+		State: p.state, Now: time.Now, Log: p.log, Version: Version, Demo: p.cfg.Demo, TripURL: p.tripURL, TrustedProxies: proxies,
+		Workspace: web.Workspace{ID: p.ws.ID, TenantID: p.ws.TenantID, SubscriptionID: p.ws.SubscriptionID, ResourceGroup: p.ws.ResourceGroup, Name: p.ws.Name, Location: p.ws.Location},
+		HostMap:   map[string]string{"canarytokens.org": strings.TrimPrefix(p.publicURL, "https://"), "www.canarytokens.org": strings.TrimPrefix(p.publicURL, "https://")},
+	}
+}

@@ -135,11 +135,12 @@ type GraphNode struct {
 // EdgeDir is the direction of an edge.
 type EdgeDir uint8
 
-// The directions: -->, <--, and -- (any).
+// The directions: -->, <--, -- (any), and <-[e]->, which parses but has no documented meaning: a binder refuses it.
 const (
 	EdgeOut EdgeDir = iota
 	EdgeIn
 	EdgeAny
+	EdgeBoth
 )
 
 // GraphEdge is `-[name*1..5]->`, or `-->` without brackets (Bare). Min and Max are nil for a single edge.

@@ -133,8 +133,7 @@ func (p *parser) graphEdge(e *GraphEdge, left bool) {
 	}
 	switch {
 	case left && right:
-		p.fail(p.from(p.prevEnd()), CodeUnexpected, "an edge can't point both ways", "write -[e]- for any direction")
-		e.Dir = EdgeAny
+		e.Dir = EdgeBoth
 	case left:
 		e.Dir = EdgeIn
 	case right:

@@ -64,6 +64,7 @@ func TestPrint(t *testing.T) {
 		{"T | render columnchart kind=stacked title='x' by a, b", "T\n| render columnchart kind=stacked title='x' by a, b"},
 		{"E | make-graph a --> b with N on id, M on k | graph-match cycles=none (x)-[e*1..3]->(y)<--(z)--(), (q)<-[w]-(x) where x.p project x.n, l=e.m", "E\n| make-graph a --> b with N on id, M on k\n| graph-match cycles=none (x)-[e*1 .. 3]->(y)<--(z)--(), (q)<-[w]-(x) where x.p project x.n, l = e.m"},
 		{"E | make-graph a -- b with_node_id=n partitioned-by c (graph-shortest-paths output=all (x)-[e]-(y) project x)", "E\n| make-graph a -- b with_node_id=n partitioned-by c (graph-shortest-paths output=all (x)-[e]-(y) project x)"},
+		{"G | graph-match (a)<-[e]->(b) project a", "G\n| graph-match (a)<-[e]->(b) project a"},
 		{"G | graph-mark-components kind=weak with_component_id=c | graph-where-nodes a | graph-where-edges b | graph-to-table nodes as N with_node_id=i, edges as E with_source_id=s", "G\n| graph-mark-components kind=weak with_component_id=c\n| graph-where-nodes a\n| graph-where-edges b\n| graph-to-table nodes as N with_node_id=i, edges as E with_source_id=s"},
 		{"datatable(a:long,b:string)[1,'x',-2,'y',]", "datatable (a:long, b:string) [\n    1, 'x',\n    -2, 'y'\n]"},
 		{"externaldata(a:string)[h@'u'] with (format='csv', ignoreFirstRecord=true)", "externaldata (a:string) [h@'u'] with (format='csv', ignoreFirstRecord=true)"},

@@ -417,7 +417,7 @@ func (p *printer) graphEdge(e *GraphEdge) {
 		p.str([...]string{"-->", "<--", "--"}[e.Dir])
 		return
 	}
-	p.str([...]string{"-[", "<-[", "-["}[e.Dir])
+	p.str([...]string{"-[", "<-[", "-[", "<-["}[e.Dir])
 	if e.Name != nil {
 		p.name(e.Name)
 	}
@@ -427,7 +427,7 @@ func (p *printer) graphEdge(e *GraphEdge) {
 		p.str(" .. ")
 		p.expr(e.Max)
 	}
-	p.str([...]string{"]->", "]-", "]-"}[e.Dir])
+	p.str([...]string{"]->", "]-", "]-", "]->"}[e.Dir])
 }
 
 func (p *printer) makeGraph(o *MakeGraphOp) {

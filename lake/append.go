@@ -216,16 +216,17 @@ func checkBatch(b *Batch) error {
 // needsDecode says that DuckDB's reader can't take the columns as they are: decimals would pass through floats,
 // timespans have a text form of their own, and its names are one in any case.
 func needsDecode(b *Batch) bool {
-	seen := map[string]bool{}
+	seen := make(map[string]int, len(b.Columns))
 	for i, c := range b.Columns {
 		if c.Type == value.Decimal || c.Type == value.Timespan {
 			return true
 		}
-		k := strings.ToLower(b.key(i))
-		if seen[k] || k == "" {
-			return true
+		key := b.key(i)
+		k := strings.ToLower(key)
+		if at, ok := seen[k]; ok && (b.key(at) != key || b.Columns[at].Type != c.Type) || k == "" {
+			return true // one key may feed two columns of one type
 		}
-		seen[k] = true
+		seen[k] = i
 	}
 	return false
 }
@@ -338,10 +339,13 @@ func (p *part) insert(ctx context.Context, c *duck.Conn, t *tableDef, g *genDef,
 	recv := fmt.Sprintf(`make_timestamptz(%d)`, received)
 	exprs := []string{recv, fmt.Sprint(commit)}
 	var cols []string
-	at := map[string]int{}
+	at, read, textTimes := map[string]int{}, map[string]bool{}, map[string]bool{}
 	for i, col := range p.b.Columns {
 		if d := t.column(col.Name); d != nil {
 			at[d.Phys] = i
+		}
+		if p.ticks[col.Name] {
+			textTimes[p.b.key(i)] = true
 		}
 	}
 	args := []any{}
@@ -374,7 +378,7 @@ func (p *part) insert(ctx context.Context, c *duck.Conn, t *tableDef, g *genDef,
 		typ, expr := sqlType(col.Type), key
 		switch {
 		case col.Type == value.Datetime:
-			if p.ticks[col.Name] {
+			if textTimes[p.b.key(i)] {
 				typ, expr = "VARCHAR", key+"::TIMESTAMPTZ"
 			}
 			if phys == colTime && !p.full(i) {
@@ -385,7 +389,10 @@ func (p *part) insert(ctx context.Context, c *duck.Conn, t *tableDef, g *genDef,
 		case col.Type == value.Dynamic:
 			typ, expr = "JSON", key+"::VARCHAR"
 		}
-		cols = append(cols, duck.Text(p.b.key(i))+`: '`+typ+`'`)
+		if !read[p.b.key(i)] {
+			read[p.b.key(i)] = true
+			cols = append(cols, duck.Text(p.b.key(i))+`: '`+typ+`'`)
+		}
 		exprs = append(exprs, expr)
 	}
 	if len(cols) == 0 { // the rows bring nothing that is stored, but they are rows

@@ -156,14 +156,14 @@ func (e *edit) change(name string) *tableDef {
 	return &n
 }
 
-var tableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+var tableName = regexp.MustCompile(`^[A-Za-z0-9_]+$`)
 
 // ensure gives the table, making it or adding the columns it lacks.
 func (e *edit) ensure(name string, s value.Schema) (*tableDef, error) {
 	t := e.cat.table(name)
 	if t == nil {
 		if !tableName.MatchString(name) || len(name) > MaxTableLength {
-			return nil, fmt.Errorf("table name %q: use up to %d letters, digits and underscores, no digit first", name, MaxTableLength)
+			return nil, fmt.Errorf("table name %q: use 1 to %d letters, digits and underscores", name, MaxTableLength)
 		}
 		if len(e.cat.tables) >= MaxTables {
 			return nil, fmt.Errorf("table %s: the lake has its limit of %d tables", name, MaxTables)

@@ -15,13 +15,13 @@ import (
 // keys[i] is the JSON key of columns[i], nil for the columns' own names. It is the slow and exact twin of DuckDB's
 // reader: it keeps every digit, takes all text forms that KQL knows, and says which row and column is wrong.
 func DecodeRows(text []byte, columns value.Schema, keys []string) (*value.Frame, error) {
-	at := map[string]int{}
+	at := map[string][]int{}
 	for i, c := range columns {
 		k := c.Name
 		if keys != nil {
 			k = keys[i]
 		}
-		at[k] = i
+		at[k] = append(at[k], i)
 	}
 	var rows []*value.Bag
 	err := EachObject(text, func(b *value.Bag) error { rows = append(rows, b); return nil })
@@ -38,19 +38,17 @@ func DecodeRows(text []byte, columns value.Schema, keys []string) (*value.Frame,
 	}
 	for r, row := range rows {
 		for _, k := range row.Keys() {
-			i, ok := at[k]
-			if !ok {
-				continue
-			}
 			d, _ := row.Get(k)
 			if d == nil {
 				continue
 			}
-			x, err := Convert(d, columns[i].Type)
-			if err != nil {
-				return nil, fmt.Errorf("row %d, column %s: %w", r+1, columns[i].Name, err)
+			for _, i := range at[k] {
+				x, err := Convert(d, columns[i].Type)
+				if err != nil {
+					return nil, fmt.Errorf("row %d, column %s: %w", r+1, columns[i].Name, err)
+				}
+				f.Vecs[i].Set(r, x)
 			}
-			f.Vecs[i].Set(r, x)
 		}
 	}
 	return f, nil

@@ -180,10 +180,24 @@ func (s *Snapshot) Tables() []Table {
 // Query runs SQL and hands its rows to f in frames, with the schema's names and types. The SQL's result columns
 // match the schema by position; a result column that is named like the one before it plus "$t" is that datetime's
 // seventh digit and does not count. Arguments are Go scalars or value.Value. A frame stays valid after f returns; f
-// must not use the snapshot. The query ends at once when ctx does. A query that fails, also by ctx or f, ends the
-// snapshot.
+// must not use the snapshot. The query ends at once when ctx does. A query that fails, also by ctx, ends the
+// snapshot; an error of f ends only the query and is returned.
 func (s *Snapshot) Query(ctx context.Context, sql string, args []any, schema value.Schema, f func(*value.Frame) error) error {
-	return s.with(ctx, func(ctx context.Context) error { return s.c.Query(ctx, sql, args, schema, f) })
+	var enough error // what f returned ends the query, not the snapshot
+	err := s.with(ctx, func(ctx context.Context) error {
+		err := s.c.Query(ctx, sql, args, schema, func(fr *value.Frame) error {
+			enough = f(fr)
+			return enough
+		})
+		if enough != nil {
+			return nil
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return enough
 }
 
 func (s *Snapshot) with(ctx context.Context, f func(ctx context.Context) error) error {

@@ -49,6 +49,20 @@ func (l *Lake) Table(ctx context.Context, name string) (Table, error) {
 	return d, nil
 }
 
+// Columns gives the columns of a table as of the last commit, without asking the database; false when there is no
+// such table. The order is that in which the columns were added.
+func (l *Lake) Columns(table string) ([]Column, bool) {
+	t := l.current().table(table)
+	if t == nil {
+		return nil, false
+	}
+	out := make([]Column, len(t.Columns))
+	for i, c := range t.Columns {
+		out[i] = Column{Name: c.Name, Type: c.Type, Physical: c.Phys, Ticks: c.Ticks}
+	}
+	return out, true
+}
+
 // measure adds the time bounds to a description.
 func (s *Snapshot) measure(ctx context.Context, t *tableDef) (Table, error) {
 	d := t.describe(s.l.o.WorkspaceID)

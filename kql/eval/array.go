@@ -8,8 +8,8 @@ import (
 	"picket/kql/value"
 )
 
-// arrayFuncs are the functions of arrays. array_sort_asc and array_sort_desc over several arrays have several
-// results: they come as one array of them, in order.
+// arrayFuncs are the functions of arrays. array_sort_asc and array_sort_desc have one result for each array: they
+// come as one array of them, in order, which tuple_item takes apart.
 func arrayFuncs(t table) {
 	length := func(_ *Ctx, _ value.Type, n int, args []*value.Vector) (*value.Vector, error) {
 		a := dyns(args[0])
@@ -330,9 +330,7 @@ func arraySort(desc bool) Func {
 		for i := range out.D {
 			arr, ok := cs[0].at(i).([]any)
 			if !ok {
-				if len(cs) > 1 {
-					out.D[i] = make([]any, len(cs))
-				}
+				out.D[i] = make([]any, len(cs))
 				continue
 			}
 			perm := make([]int, len(arr))
@@ -346,10 +344,6 @@ func arraySort(desc bool) Func {
 					res[k] = src[p]
 				}
 				return res
-			}
-			if len(cs) == 1 {
-				out.D[i] = move(arr)
-				continue
 			}
 			all := make([]any, len(cs))
 			for k := range cs {

@@ -22,6 +22,14 @@ func dynamicFuncs(t table) {
 		return out, nil
 	})
 	t.pure("index", index)
+	t.pure("tuple_item", func(_ *Ctx, ret value.Type, n int, args []*value.Vector) (*value.Vector, error) {
+		a, k := dyns(args[0]), longs(args[1])
+		out := value.New(value.Dynamic, n)
+		for i := range out.D {
+			out.D[i] = element(a.at(i), k.at(i))
+		}
+		return convert(out, ret), nil
+	})
 	t.pure("pack", bagPack(false))
 	t.pure("pack_dictionary", bagPack(false))
 	t.pure("bag_pack", bagPack(false))

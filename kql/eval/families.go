@@ -6,5 +6,7 @@ func families() []func(table) {
 		logicFuncs, arithFuncs, relationFuncs, matchFuncs, regexFuncs, convertFuncs, stringFuncs,
 		datetimeFuncs, binFuncs, formatFuncs, zoneFuncs,
 		dynamicFuncs, arrayFuncs, setFuncs, windowFuncs,
+		encodeFuncs, hashFuncs, ipFuncs, systemFuncs, mathFuncs,
+		parseFuncs, specialFuncs, unitFuncs,
 	}
 }

@@ -401,3 +401,66 @@ func (s *distinctState) Result() *value.Vector {
 }
 
 func (s *distinctState) Bytes() int64 { return int64(len(s.seen))*8 + s.bytes }
+
+// HLLIntersect answers dcount_intersect: element k is the number of values that the first k+1 states have in common.
+// Exact sketches are intersected, estimates by inclusion and exclusion. What is no state counts as empty.
+func HLLIntersect(states ...any) []int64 {
+	out := make([]int64, len(states))
+	var all []*sketch
+	exact := true
+	for k, e := range states {
+		s, ok := readSketch(e)
+		if !ok {
+			return out
+		}
+		all = append(all, s)
+		exact = exact && s.regs == nil
+		if exact {
+			for h := range all[0].hashes {
+				in := true
+				for _, o := range all[1:] {
+					if _, ok := o.hashes[h]; !ok {
+						in = false
+						break
+					}
+				}
+				if in {
+					out[k]++
+				}
+			}
+			continue
+		}
+		out[k] = intersect(all)
+	}
+	return out
+}
+
+// maxIntersect bounds the sketches whose intersection is estimated.
+const maxIntersect = 16
+
+func intersect(all []*sketch) int64 {
+	if len(all) > maxIntersect {
+		all = all[:maxIntersect]
+	}
+	var sum int64
+	for mask := 1; mask < 1<<len(all); mask++ {
+		var u *sketch
+		for k, s := range all {
+			if mask>>k&1 == 0 {
+				continue
+			}
+			if u == nil {
+				c, _ := readSketch(s.dynamic())
+				u = c
+			} else {
+				u.merge(s)
+			}
+		}
+		if bits.OnesCount(uint(mask))%2 == 1 {
+			sum += u.count()
+		} else {
+			sum -= u.count()
+		}
+	}
+	return max(0, sum)
+}

@@ -1,0 +1,506 @@
+package exec
+
+import (
+	"math"
+	"sort"
+
+	"picket/kql/plan"
+	"picket/kql/value"
+)
+
+// timeline is what the activity plugins share: an id and a time a row, split by dimensions, over bins of a period.
+type timeline struct {
+	p          *pluginRun
+	id, at     *value.Vector
+	dims       []*value.Vector
+	start, end int64
+	t          value.Type
+}
+
+// ticks reads a time or whole number; ok is false for null.
+func ticks(v *value.Vector, i int) (int64, bool) {
+	if v.IsNull(i) {
+		return 0, false
+	}
+	if v.Type == value.Real {
+		return cut(v.F[v.Idx(i)]), true
+	}
+	return v.I[v.Idx(i)], true
+}
+
+// timeline reads id and time columns, start and end, then the constants named in more, then the dimensions.
+func (p *pluginRun) timeline(more ...*value.Value) (*timeline, error) {
+	t := &timeline{p: p}
+	var err error
+	if t.id, err = p.column(0); err != nil {
+		return nil, err
+	}
+	if t.at, err = p.column(1); err != nil {
+		return nil, err
+	}
+	switch t.at.Type {
+	case value.Datetime, value.Timespan, value.Int, value.Long:
+	default:
+		return nil, invalid(p.n.At, "the timeline of %s must be a datetime, timespan or whole number, not %s", p.n.Plugin, t.at.Type)
+	}
+	t.t = t.at.Type
+	var start, end value.Value
+	if err := p.numbers(2, append([]*value.Value{&start, &end}, more...)...); err != nil {
+		return nil, err
+	}
+	t.start, t.end = asWhole(start), asWhole(end)
+	t.dims, err = p.dims(4 + len(more))
+	return t, err
+}
+
+// time makes a cell of the timeline's type.
+func (t *timeline) time(n int64) value.Value { return value.Of(t.t, n) }
+
+// cells makes a row's dimension cells from row i of the input.
+func (t *timeline) cells(i int32) []value.Value {
+	out := make([]value.Value, len(t.dims))
+	for k, d := range t.dims {
+		out[k] = d.At(int(i))
+	}
+	return out
+}
+
+// event is one appearance of an id.
+type event struct {
+	at int64
+	id string
+}
+
+// events lists the appearances among rows in [from, to], by time.
+func (t *timeline) events(rows []int32, from, to int64) []event {
+	var out []event
+	for _, r := range rows {
+		at, ok := ticks(t.at, int(r))
+		if !ok || at < from || at > to {
+			continue
+		}
+		out = append(out, event{at, string(value.AppendKey(nil, t.id, int(r)))})
+	}
+	sort.SliceStable(out, func(i, j int) bool { return out[i].at < out[j].at })
+	return out
+}
+
+// floorDiv divides rounding down.
+func floorDiv(a, b int64) int64 {
+	q := a / b
+	if a%b != 0 && (a < 0) != (b < 0) {
+		q--
+	}
+	return q
+}
+
+// bins gives the number of steps from start to end, both included.
+func (t *timeline) bins(step int64) (int64, error) {
+	if step <= 0 {
+		return 0, invalid(t.p.n.At, "the step of %s must be greater than 0", t.p.n.Plugin)
+	}
+	if t.end < t.start {
+		return 0, nil
+	}
+	n := (t.end-t.start)/step + 1
+	if n > maxSeries {
+		return 0, &LimitError{What: "steps of " + t.p.n.Plugin, Limit: maxSeries}
+	}
+	return n, t.p.x.step(int(n))
+}
+
+// distinct counts distinct ids over a sliding window of sorted events.
+type distinct struct {
+	n map[string]int
+}
+
+func (d *distinct) add(id string) { d.n[id]++ }
+func (d *distinct) drop(id string) {
+	if d.n[id]--; d.n[id] == 0 {
+		delete(d.n, id)
+	}
+}
+
+// activeUsersCount is active_users_count(id, time, start, end, lookback, period, activePeriods, bin [, dimensions]): how
+// many ids were seen, at one of their appearances in the bin, in at least activePeriods distinct periods of the lookback
+// window that ends there.
+func activeUsersCount(p *pluginRun) (*batch, error) {
+	var lookback, period, count, bin value.Value
+	t, err := p.timeline(&lookback, &period, &count, &bin)
+	if err != nil {
+		return nil, err
+	}
+	back, per, need, step := asWhole(lookback), asWhole(period), asWhole(count), asWhole(bin)
+	if _, err := t.bins(step); err != nil {
+		return nil, err
+	}
+	if per <= 0 || back <= 0 {
+		return nil, invalid(p.n.At, "the windows of active_users_count must be greater than 0")
+	}
+	w := p.writer()
+	for _, rows := range sortedGroups(p.in.n, t.dims) {
+		byID := map[string][]int64{}
+		for _, e := range t.events(rows, math.MinInt64, t.end) {
+			byID[e.id] = append(byID[e.id], e.at)
+		}
+		active := map[int64]int64{}
+		for _, times := range byID {
+			if err := p.x.step(len(times)); err != nil {
+				return nil, err
+			}
+			seen := map[int64]bool{}
+			for i, at := range times {
+				if at < t.start {
+					continue
+				}
+				periods := map[int64]bool{}
+				for j := i; j >= 0 && times[j] > at-back; j-- {
+					periods[floorDiv(times[j], per)] = true
+				}
+				if b := (at - t.start) / step; int64(len(periods)) >= need && !seen[b] {
+					seen[b] = true
+					active[b]++
+				}
+			}
+		}
+		bins := make([]int64, 0, len(active))
+		for b := range active {
+			bins = append(bins, b)
+		}
+		sort.Slice(bins, func(i, j int) bool { return bins[i] < bins[j] })
+		for _, b := range bins {
+			if err := w.add(append(append([]value.Value{t.time(t.start + b*step)}, t.cells(rows[0])...), value.OfLong(active[b]))...); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return w.b, nil
+}
+
+// activityCountsMetrics is activity_counts_metrics(id, time, start, end, step [, dimensions]): for each step its rows,
+// ids, ids never seen before, and ids seen so far.
+func activityCountsMetrics(p *pluginRun) (*batch, error) {
+	var win value.Value
+	t, err := p.timeline(&win)
+	if err != nil {
+		return nil, err
+	}
+	step := asWhole(win)
+	bins, err := t.bins(step)
+	if err != nil {
+		return nil, err
+	}
+	w := p.writer()
+	for _, rows := range sortedGroups(p.in.n, t.dims) {
+		ev := t.events(rows, t.start, t.end)
+		seen := map[string]bool{}
+		for b, k := int64(0), 0; b < bins && k < len(ev); b++ {
+			var n, fresh int64
+			ids := map[string]bool{}
+			for ; k < len(ev) && (ev[k].at-t.start)/step == b; k++ {
+				n++
+				ids[ev[k].id] = true
+				if !seen[ev[k].id] {
+					seen[ev[k].id] = true
+					fresh++
+				}
+			}
+			if n == 0 {
+				continue
+			}
+			row := append([]value.Value{t.time(t.start + b*step)}, t.cells(rows[0])...)
+			row = append(row, value.OfLong(n), value.OfLong(int64(len(ids))), value.OfLong(fresh), value.OfLong(int64(len(seen))))
+			if err := w.add(row...); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return w.b, nil
+}
+
+// activityEngagement is activity_engagement(id, time [, start, end], inner, outer [, dimensions]): for each inner window
+// its ids, the ids of the outer window that ends with it, and their ratio.
+func activityEngagement(p *pluginRun) (*batch, error) {
+	var inner, outer value.Value
+	t, err := p.ranged(&inner, &outer)
+	if err != nil {
+		return nil, err
+	}
+	in, out := asWhole(inner), asWhole(outer)
+	bins, err := t.bins(in)
+	if err != nil {
+		return nil, err
+	}
+	if out < in {
+		return nil, invalid(p.n.At, "the outer window of activity_engagement must not be smaller than the inner one")
+	}
+	w := p.writer()
+	for _, rows := range sortedGroups(p.in.n, t.dims) {
+		ev := t.events(rows, math.MinInt64, t.end)
+		wide, lo, hi := distinct{map[string]int{}}, 0, 0
+		for b := int64(0); b < bins; b++ {
+			from := t.start + b*in
+			for ; hi < len(ev) && ev[hi].at < from+in; hi++ {
+				wide.add(ev[hi].id)
+			}
+			for ; lo < hi && ev[lo].at < from+in-out; lo++ {
+				wide.drop(ev[lo].id)
+			}
+			near := map[string]bool{}
+			for k := hi - 1; k >= 0 && ev[k].at >= from; k-- {
+				near[ev[k].id] = true
+			}
+			if len(near) == 0 && len(wide.n) == 0 {
+				continue
+			}
+			row := append([]value.Value{t.time(from)}, t.cells(rows[0])...)
+			row = append(row, value.OfLong(int64(len(near))), value.OfLong(int64(len(wide.n))), value.OfReal(float64(len(near))/float64(len(wide.n))))
+			if err := w.add(row...); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return w.b, nil
+}
+
+// ranged reads id, time, an optional start and end of the timeline's type, then windows, then dimensions.
+func (p *pluginRun) ranged(windows ...*value.Value) (*timeline, error) {
+	t := &timeline{p: p}
+	var err error
+	if t.id, err = p.column(0); err != nil {
+		return nil, err
+	}
+	if t.at, err = p.column(1); err != nil {
+		return nil, err
+	}
+	t.t = t.at.Type
+	consts := 0
+	for i := 2; i < len(p.n.Args); i++ {
+		if _, col := p.n.Args[i].(*plan.ColRef); col {
+			break
+		}
+		consts++
+	}
+	at := 2
+	if consts >= len(windows)+2 {
+		var start, end value.Value
+		if err := p.numbers(2, &start, &end); err != nil {
+			return nil, err
+		}
+		t.start, t.end = asWhole(start), asWhole(end)
+		at = 4
+	} else {
+		first := true
+		for i := 0; i < p.in.n; i++ {
+			n, ok := ticks(t.at, i)
+			if !ok {
+				continue
+			}
+			if first || n < t.start {
+				t.start = n
+			}
+			if first || n > t.end {
+				t.end = n
+			}
+			first = false
+		}
+	}
+	if err := p.numbers(at, windows...); err != nil {
+		return nil, err
+	}
+	t.dims, err = p.dims(at + len(windows))
+	return t, err
+}
+
+// activityMetrics is activity_metrics(id, time [, start, end], window [, dimensions]): for each window its ids, the ids
+// never seen before, and which part of the previous window's ids came back (retention) or stayed away (churn).
+func activityMetrics(p *pluginRun) (*batch, error) {
+	var win value.Value
+	t, err := p.ranged(&win)
+	if err != nil {
+		return nil, err
+	}
+	step := asWhole(win)
+	bins, err := t.bins(step)
+	if err != nil {
+		return nil, err
+	}
+	w := p.writer()
+	for _, rows := range sortedGroups(p.in.n, t.dims) {
+		ev := t.events(rows, t.start, t.end)
+		seen, prev := map[string]bool{}, map[string]bool{}
+		for b, k := int64(0), 0; b < bins && k < len(ev); b++ {
+			ids, fresh, back := map[string]bool{}, int64(0), 0
+			for ; k < len(ev) && (ev[k].at-t.start)/step == b; k++ {
+				id := ev[k].id
+				if !ids[id] && prev[id] {
+					back++
+				}
+				ids[id] = true
+				if !seen[id] {
+					seen[id] = true
+					fresh++
+				}
+			}
+			if len(ids) > 0 || len(prev) > 0 {
+				retention := float64(back) / float64(len(prev))
+				row := append([]value.Value{t.time(t.start + b*step)}, t.cells(rows[0])...)
+				row = append(row, value.OfLong(int64(len(ids))), value.OfLong(fresh), value.OfReal(retention), value.OfReal(1-retention))
+				if err := w.add(row...); err != nil {
+					return nil, err
+				}
+			}
+			prev = ids
+		}
+	}
+	return w.b, nil
+}
+
+// newActivityMetrics is new_activity_metrics(id, time, start, end, window [, dimensions]): the ids that were new in one
+// window, and how many of them came in each later one.
+func newActivityMetrics(p *pluginRun) (*batch, error) {
+	for _, a := range p.n.Args {
+		if _, ok := a.(*plan.TableArg); ok {
+			return nil, notSupported(p.n.At, "the lookback argument of new_activity_metrics is not built into picket yet")
+		}
+	}
+	if len(p.n.Args) > 5 {
+		if _, ok := p.n.Args[5].(*plan.ColRef); !ok {
+			return nil, notSupported(p.n.At, "the cohort argument of new_activity_metrics is not built into picket yet")
+		}
+	}
+	var win value.Value
+	t, err := p.timeline(&win)
+	if err != nil {
+		return nil, err
+	}
+	step := asWhole(win)
+	bins, err := t.bins(step)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.x.step(int(bins * bins)); err != nil {
+		return nil, err
+	}
+	w := p.writer()
+	for _, rows := range sortedGroups(p.in.n, t.dims) {
+		first := map[string]int64{}
+		in := make([]map[string]bool, bins)
+		for _, e := range t.events(rows, t.start, t.end) {
+			b := (e.at - t.start) / step
+			if _, ok := first[e.id]; !ok {
+				first[e.id] = b
+			}
+			if in[b] == nil {
+				in[b] = map[string]bool{}
+			}
+			in[b][e.id] = true
+		}
+		cohorts := make([]map[string]bool, bins)
+		for id, b := range first {
+			if cohorts[b] == nil {
+				cohorts[b] = map[string]bool{}
+			}
+			cohorts[b][id] = true
+		}
+		for from := int64(0); from < bins; from++ {
+			n := len(cohorts[from])
+			if n == 0 {
+				continue
+			}
+			for to := from; to < bins; to++ {
+				kept := 0
+				for id := range cohorts[from] {
+					if in[to][id] {
+						kept++
+					}
+				}
+				rate := float64(kept) / float64(n)
+				row := append([]value.Value{t.time(t.start + from*step), t.time(t.start + to*step)}, t.cells(rows[0])...)
+				row = append(row, value.OfLong(int64(n)), value.OfLong(int64(kept)), value.OfLong(int64(n-kept)), value.OfReal(rate), value.OfReal(1-rate))
+				if err := w.add(row...); err != nil {
+					return nil, err
+				}
+			}
+		}
+	}
+	return w.b, nil
+}
+
+// sessionCount is session_count(id, time, start, end, bin, lookback [, dimensions]): the sessions that begin in each bin.
+// An appearance begins a session when the id was not seen in the lookback window before it.
+func sessionCount(p *pluginRun) (*batch, error) {
+	var bin, lookback value.Value
+	t, err := p.timeline(&bin, &lookback)
+	if err != nil {
+		return nil, err
+	}
+	step, back := asWhole(bin), asWhole(lookback)
+	if _, err := t.bins(step); err != nil {
+		return nil, err
+	}
+	w := p.writer()
+	for _, rows := range sortedGroups(p.in.n, t.dims) {
+		last := map[string]int64{}
+		count := map[int64]int64{}
+		for _, e := range t.events(rows, math.MinInt64, t.end) {
+			prev, seen := last[e.id]
+			last[e.id] = e.at
+			if e.at >= t.start && (!seen || e.at-prev > back) {
+				count[(e.at-t.start)/step]++
+			}
+		}
+		bins := make([]int64, 0, len(count))
+		for b := range count {
+			bins = append(bins, b)
+		}
+		sort.Slice(bins, func(i, j int) bool { return bins[i] < bins[j] })
+		for _, b := range bins {
+			row := append([]value.Value{t.time(t.start + b*step)}, t.cells(rows[0])...)
+			if err := w.add(append(row, value.OfLong(count[b]))...); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return w.b, nil
+}
+
+// slidingWindowCounts is sliding_window_counts(id, time, start, end, lookback, bin [, dimensions]): for each bin the rows
+// and ids of the lookback window that ends with it.
+func slidingWindowCounts(p *pluginRun) (*batch, error) {
+	var lookback, bin value.Value
+	t, err := p.timeline(&lookback, &bin)
+	if err != nil {
+		return nil, err
+	}
+	back, step := asWhole(lookback), asWhole(bin)
+	bins, err := t.bins(step)
+	if err != nil {
+		return nil, err
+	}
+	if back < step {
+		return nil, invalid(p.n.At, "the lookback window of sliding_window_counts must not be smaller than the bin")
+	}
+	w := p.writer()
+	for _, rows := range sortedGroups(p.in.n, t.dims) {
+		ev := t.events(rows, math.MinInt64, math.MaxInt64)
+		win, lo, hi := distinct{map[string]int{}}, 0, 0
+		for b := int64(0); b < bins; b++ {
+			from := t.start + b*step
+			for ; hi < len(ev) && ev[hi].at < from+step; hi++ {
+				win.add(ev[hi].id)
+			}
+			for ; lo < hi && ev[lo].at < from+step-back; lo++ {
+				win.drop(ev[lo].id)
+			}
+			if hi == lo {
+				continue
+			}
+			row := append([]value.Value{t.time(from)}, t.cells(rows[0])...)
+			if err := w.add(append(row, value.OfLong(int64(hi-lo)), value.OfLong(int64(len(win.n))))...); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return w.b, nil
+}

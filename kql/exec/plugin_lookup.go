@@ -1,0 +1,339 @@
+package exec
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"picket/kql/eval"
+	"picket/kql/plan"
+	"picket/kql/value"
+)
+
+// lookup is what the …_lookup plugins share: a table on the right, and where output columns come from.
+type lookup struct {
+	p     *pluginRun
+	table *batch
+	cols  []plan.Col
+	l     layout
+	done  func()
+	out   []int // place in the input, or -1-place in the table
+	rows  [2][]int32
+}
+
+// lookup reads the table, which is the first argument.
+func (p *pluginRun) lookup() (*lookup, error) {
+	e, ok := p.arg(0)
+	t, isTable := e.(*plan.TableArg)
+	if !ok || !isTable {
+		return nil, invalid(p.n.At, "the first argument of %s must be a table", p.n.Plugin)
+	}
+	in, err := p.x.build(t.Node)
+	if err != nil {
+		return nil, err
+	}
+	k := &lookup{p: p, cols: t.Node.Cols()}
+	k.l = layoutOf(k.cols)
+	if k.table, k.done, err = p.x.all(in, k.cols); err != nil {
+		return nil, err
+	}
+	used := map[int]bool{}
+	for _, c := range p.n.Out {
+		if at, ok := p.l[c.ID]; ok {
+			k.out = append(k.out, at)
+			continue
+		}
+		if at, ok := k.l[c.ID]; ok {
+			k.out = append(k.out, -1-at)
+			used[at] = true
+			continue
+		}
+		at, found := 0, false
+		for i, r := range k.cols {
+			if !used[i] && r.Type == c.Type && (r.Name == c.Name || strings.HasPrefix(c.Name, r.Name) && strings.Trim(c.Name[len(r.Name):], "0123456789") == "") {
+				at, found = -1-i, true
+				if r.Name == c.Name {
+					break
+				}
+			}
+		}
+		if i := p.place(c); i >= 0 && !found {
+			at, found = i, true
+		}
+		if !found {
+			k.done()
+			return nil, fmt.Errorf("BUG: %s has no column %s", p.n.Plugin, c.Name)
+		}
+		if at < 0 {
+			used[-1-at] = true
+		}
+		k.out = append(k.out, at)
+	}
+	return k, nil
+}
+
+// column evaluates argument i over the table.
+func (k *lookup) column(i int) (*value.Vector, error) {
+	e, ok := k.p.arg(i)
+	if !ok {
+		return nil, k.p.missing(i)
+	}
+	c, err := k.p.x.compile(e, k.l)
+	if err != nil {
+		return nil, err
+	}
+	return c.eval(k.table)
+}
+
+// add joins input row i with table row r (-1: none).
+func (k *lookup) add(i, r int) {
+	k.rows[0] = append(k.rows[0], int32(i))
+	k.rows[1] = append(k.rows[1], int32(r))
+}
+
+func (k *lookup) result() *batch {
+	out := &batch{n: len(k.rows[0]), vecs: make([]*value.Vector, len(k.out))}
+	for c, at := range k.out {
+		if at < 0 {
+			out.vecs[c] = value.Gather(k.table.vecs[-1-at], k.rows[1])
+		} else {
+			out.vecs[c] = value.Gather(k.p.in.vecs[at], k.rows[0])
+		}
+	}
+	return out
+}
+
+// ipLookup is ipv4_lookup and ipv6_lookup(table, ip, network [, extra keys] [, return_unmatched]): the row of the table
+// whose network holds the address; of several the most specific ones.
+func ipLookup(version int) plugin {
+	return func(p *pluginRun) (*batch, error) {
+		k, err := p.lookup()
+		if err != nil {
+			return nil, err
+		}
+		defer k.done()
+		ip, err := p.column(1)
+		if err != nil {
+			return nil, err
+		}
+		network, err := k.column(2)
+		if err != nil {
+			return nil, err
+		}
+		unmatched := false
+		var left, right []*value.Vector
+		for i := 3; i < len(p.n.Args); i++ {
+			if r, ok := p.n.Args[i].(*plan.ColRef); ok {
+				at := p.place(plan.Col{ID: r.ID, Name: r.Name})
+				other := -1
+				for c, col := range k.cols {
+					if col.Name == r.Name {
+						other = c
+					}
+				}
+				if at < 0 || other < 0 {
+					return nil, invalid(r.At, "%s: the extra key %s must be a column of both tables", p.n.Plugin, r.Name)
+				}
+				left, right = append(left, p.in.vecs[at]), append(right, k.table.vecs[other])
+				continue
+			}
+			v, err := p.x.constant(p.n.Args[i])
+			if err != nil {
+				return nil, err
+			}
+			unmatched = v.Type == value.Bool && v.I != 0
+		}
+		nets := map[netip.Prefix]map[string][]int{}
+		var lengths [129]bool
+		var key []byte
+		for r := 0; r < k.table.n; r++ {
+			pre, ok := ipPrefix(value.Text(network, r), version)
+			if !ok {
+				continue
+			}
+			lengths[pre.Bits()] = true
+			key = appendKeys(key[:0], right, r)
+			if nets[pre] == nil {
+				nets[pre] = map[string][]int{}
+			}
+			nets[pre][string(key)] = append(nets[pre][string(key)], r)
+		}
+		for i := 0; i < p.in.n; i++ {
+			if i%chunk == 0 {
+				if err := p.x.step(chunk); err != nil {
+					return nil, err
+				}
+			}
+			pre, ok := ipPrefix(value.Text(ip, i), version)
+			found := false
+			for bits := pre.Bits(); ok && bits >= 0 && !found; bits-- {
+				if !lengths[bits] {
+					continue
+				}
+				net, err := pre.Addr().Prefix(bits)
+				if err != nil {
+					continue
+				}
+				key = appendKeys(key[:0], left, i)
+				for _, r := range nets[net][string(key)] {
+					k.add(i, r)
+					found = true
+				}
+			}
+			if !found && unmatched {
+				k.add(i, -1)
+			}
+		}
+		return k.result(), nil
+	}
+}
+
+// ipPrefix reads an address or a network in prefix notation. In IPv6 lookups an IPv4 address is its mapped form.
+func ipPrefix(s string, version int) (netip.Prefix, bool) {
+	s = strings.TrimSpace(s)
+	var pre netip.Prefix
+	if strings.Contains(s, "/") {
+		var err error
+		if pre, err = netip.ParsePrefix(s); err != nil {
+			return pre, false
+		}
+	} else {
+		a, err := netip.ParseAddr(s)
+		if err != nil || a.Zone() != "" {
+			return pre, false
+		}
+		pre = netip.PrefixFrom(a, a.BitLen())
+	}
+	a, bits := pre.Addr(), pre.Bits()
+	switch {
+	case version == 4 && a.Is4In6():
+		if bits < 96 {
+			return pre, false
+		}
+		a, bits = a.Unmap(), bits-96
+	case version == 4 && !a.Is4():
+		return pre, false
+	case version == 6 && a.Is4():
+		a, bits = netip.AddrFrom16(a.As16()), bits+96
+	}
+	pre, err := a.Prefix(bits)
+	return pre, err == nil
+}
+
+// scalarFunc is a function of kql/eval that a plugin uses row by row.
+func (p *pluginRun) scalarFunc(name string) (func(ret value.Type, args ...value.Value) (value.Value, error), error) {
+	f, ok := eval.Lookup(name)
+	if !ok {
+		return nil, notSupported(p.n.At, "the plugin %s needs the function %s(), which is not built into picket yet", p.n.Plugin, name)
+	}
+	return func(ret value.Type, args ...value.Value) (value.Value, error) {
+		vs := make([]*value.Vector, len(args))
+		for i, a := range args {
+			vs[i] = value.ConstOf(a, 1)
+		}
+		v, err := f(p.x.ev, ret, 1, vs)
+		if err != nil {
+			return value.Value{}, err
+		}
+		return v.At(0), nil
+	}, nil
+}
+
+// geoPolygonLookup is geo_polygon_lookup(table, polygon, longitude, latitude [, radius] …): the rows whose polygon holds
+// the point, or is no farther than radius metres.
+func geoPolygonLookup(p *pluginRun) (*batch, error) {
+	in, err := p.scalarFunc("geo_point_in_polygon")
+	if err != nil {
+		return nil, err
+	}
+	return p.geoLookup(func(lon, lat, shape value.Value, radius float64) (bool, error) {
+		v, err := in(value.Bool, lon, lat, shape)
+		if err != nil || (!v.Null && v.I != 0) || !(radius > 0) {
+			return !v.Null && v.I != 0, err
+		}
+		dist, err := p.scalarFunc("geo_distance_point_to_polygon")
+		if err != nil {
+			return false, err
+		}
+		d, err := dist(value.Real, lon, lat, shape)
+		return err == nil && !d.Null && d.F <= radius, err
+	})
+}
+
+// geoLineLookup is geo_line_lookup(table, line, longitude, latitude, radius …): the rows whose line is no farther than
+// radius metres from the point.
+func geoLineLookup(p *pluginRun) (*batch, error) {
+	dist, err := p.scalarFunc("geo_distance_point_to_line")
+	if err != nil {
+		return nil, err
+	}
+	return p.geoLookup(func(lon, lat, shape value.Value, radius float64) (bool, error) {
+		d, err := dist(value.Real, lon, lat, shape)
+		return err == nil && !d.Null && d.F <= radius, err
+	})
+}
+
+func (p *pluginRun) geoLookup(near func(lon, lat, shape value.Value, radius float64) (bool, error)) (*batch, error) {
+	k, err := p.lookup()
+	if err != nil {
+		return nil, err
+	}
+	defer k.done()
+	shape, err := k.column(1)
+	if err != nil {
+		return nil, err
+	}
+	lon, err := p.column(2)
+	if err != nil {
+		return nil, err
+	}
+	lat, err := p.column(3)
+	if err != nil {
+		return nil, err
+	}
+	// The optional arguments are radius, return_unmatched, lookup_area_radius, return_lookup_key. The area radius only
+	// speeds the service's search up; the key is in the plan's output columns.
+	radius, unmatched, reals := 0.0, false, 0
+	rest, err := p.constants(4)
+	if err != nil {
+		return nil, err
+	}
+	bools := 0
+	for _, v := range rest {
+		switch v.Type {
+		case value.Bool:
+			if bools == 0 {
+				unmatched = !v.Null && v.I != 0
+			}
+			bools++
+		case value.Real, value.Int, value.Long, value.Decimal:
+			if reals == 0 && bools == 0 && !v.Null {
+				radius = asReal(v)
+			}
+			reals++
+		}
+	}
+	for i := 0; i < p.in.n; i++ {
+		if err := p.x.step(k.table.n * 16); err != nil {
+			return nil, err
+		}
+		found := false
+		for r := 0; r < k.table.n; r++ {
+			if shape.IsNull(r) || lon.IsNull(i) || lat.IsNull(i) {
+				continue
+			}
+			ok, err := near(lon.At(i), lat.At(i), shape.At(r), radius)
+			if err != nil {
+				return nil, err
+			}
+			if ok {
+				k.add(i, r)
+				found = true
+			}
+		}
+		if !found && unmatched {
+			k.add(i, -1)
+		}
+	}
+	return k.result(), nil
+}

@@ -1,0 +1,87 @@
+package exec
+
+import (
+	"picket/kql/plan"
+	"picket/kql/value"
+)
+
+// top keeps the first N rows of an order, never holding many more.
+func (x *run) top(n *plan.Top) (batches, error) {
+	in, err := x.build(n.Input)
+	if err != nil {
+		return nil, err
+	}
+	limit, err := x.count(n.N)
+	if err != nil {
+		return nil, err
+	}
+	cols := n.Input.Cols()
+	keys, window, err := x.compileSort(n.Keys, layoutOf(cols))
+	if err != nil {
+		return nil, err
+	}
+	if window {
+		in = x.whole(in, cols)
+	}
+	return func(yield func(*batch, error) bool) {
+		best := emptyBatch(cols)
+		var held int64
+		defer func() { x.release(held) }()
+		prune := func() error {
+			idx, err := order(best, keys)
+			if err != nil {
+				return err
+			}
+			best = best.gather(idx[:min(limit, len(idx))])
+			for i, v := range best.vecs {
+				best.vecs[i] = v.Flat()
+			}
+			size := best.bytes()
+			x.release(held - size)
+			held = size
+			return nil
+		}
+		for b, err := range in {
+			if err == nil {
+				err = x.tick()
+			}
+			if err == nil {
+				size := b.bytes()
+				held += size
+				err = x.hold(size)
+			}
+			if err == nil {
+				best.append(b)
+				if best.n > 4*limit+8*chunk {
+					err = prune()
+				}
+			}
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+		}
+		if err := prune(); err != nil {
+			yield(nil, err)
+			return
+		}
+		emit(yield, best)
+	}, nil
+}
+
+// emptyBatch makes a batch without rows that can grow.
+func emptyBatch(cols []plan.Col) *batch {
+	b := &batch{vecs: make([]*value.Vector, len(cols))}
+	for i, c := range cols {
+		b.vecs[i] = value.New(c.Type, 0)
+	}
+	return b
+}
+
+// append copies the rows of o; b must be its maker's own.
+func (b *batch) append(o *batch) {
+	for i, v := range o.vecs {
+		b.vecs[i].AppendVector(v)
+	}
+	b.n += o.n
+}

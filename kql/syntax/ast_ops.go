@@ -85,7 +85,7 @@ type ForkOp struct {
 	Branches []*ForkBranch
 }
 
-// ForkBranch is one leg of fork: a pipeline without input, or a whole expression. Name may be nil.
+// ForkBranch is one leg of fork: a pipeline without input. Name may be nil.
 type ForkBranch struct {
 	Span
 	Name *Name

@@ -251,7 +251,7 @@ func (p *parser) forkOp(s int) Operator {
 		} else if !p.accept("(") {
 			break
 		}
-		b.X = p.subPipeOrExpr()
+		b.X = p.subPipe()
 		p.close(")")
 		b.Span = p.from(start)
 		x.Branches = append(x.Branches, b)
@@ -437,7 +437,7 @@ func (p *parser) reduceOp(s int) Operator {
 	p.need("by")
 	x.By = p.needExpr(p.named())
 	if p.accept("with") {
-		x.With = p.paramList(&reduceParams, true)
+		x.With = p.paramList(&reduceWithParams, true)
 	}
 	x.Span = p.from(s)
 	return x
@@ -480,7 +480,7 @@ func (p *parser) summarizeOp(s int) Operator {
 	if p.accept("by") {
 		x.HasBy = true
 		x.By = p.exprs(listOpt{need: true, end: (*parser).oldBin})
-		if p.is("bin") && p.isAt(1, "=") {
+		if p.oldBin() {
 			p.pos += 2
 			x.Bin = p.needExpr(p.expr())
 		}

@@ -24,11 +24,11 @@ func (p *parser) inTables() []Expr {
 	return list
 }
 
-// findOperand parses a table of find: a name or path with wildcards, optionally `| as name`.
+// findOperand parses a table of find: a path with wildcards, or a plain name, optionally with `| as name` behind it.
 func (p *parser) findOperand() Expr {
 	start := p.start()
 	x := p.entityPath(true, true)
-	if x != nil && p.is("|") {
+	if _, plain := x.(*NameRef); plain && p.is("|") {
 		p.next()
 		at := p.start()
 		var op Operator

@@ -204,7 +204,7 @@ func (p *parser) partitionOp(s int) Operator {
 		x.Sub = p.needExpr(p.pipe())
 		p.close("}")
 	case p.need("("):
-		x.Sub = p.subPipeOrExpr()
+		x.Sub = p.subPipe()
 		p.close(")")
 	default:
 		x.Sub = p.bad()

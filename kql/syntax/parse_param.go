@@ -94,11 +94,12 @@ var (
 		{name: "hint.concurrency", kind: pNumber, values: concurrencyWords}, {name: "hint.spread", kind: pNumber, values: "auto local"},
 		{name: "hint.materialized", kind: pAny}, {name: "hint.shufflekey", kind: pColumn}, {name: "hint.strategy", values: "shuffle native legacy"},
 	}
-	reduceParams    = paramSet{{name: "kind", values: "source"}, {name: "threshold", kind: pAny}, {name: "characters", kind: pAny}}
-	edgesParams     = paramSet{{name: "with_source_id", kind: pName}, {name: "with_target_id", kind: pName}}
-	nodesParams     = paramSet{{name: "with_node_id", kind: pName}}
-	makeGraphParams = paramSet{{name: "hint.strategy", values: "shuffle native"}}
-	renderOldParams = paramSet{
+	reduceParams     = paramSet{{name: "kind", values: "source"}, {name: "threshold", kind: pAny}, {name: "characters", kind: pAny}}
+	reduceWithParams = paramSet{{name: "kind"}, {name: "threshold", kind: pAny}, {name: "characters", kind: pAny}}
+	edgesParams      = paramSet{{name: "with_source_id", kind: pName}, {name: "with_target_id", kind: pName}}
+	nodesParams      = paramSet{{name: "with_node_id", kind: pName}}
+	makeGraphParams  = paramSet{{name: "hint.strategy", values: "shuffle native"}}
+	renderOldParams  = paramSet{
 		{name: "kind", values: renderKinds}, {name: "title", kind: pString}, {name: "accumulate", kind: pAny},
 		{name: "with", kind: pAny, noEquals: true}, {name: "by", kind: pColumns, noEquals: true},
 	}

@@ -140,23 +140,6 @@ func (p *parser) subPipe() Expr {
 	return p.pipeline(x)
 }
 
-// subPipeOrExpr parses a sub-query, or a whole expression where that isn't an operator.
-func (p *parser) subPipeOrExpr() Expr {
-	if p.operatorAhead() {
-		return p.subPipe()
-	}
-	return p.needExpr(p.pipe())
-}
-
-// operatorAhead says whether the current word is an operator's.
-func (p *parser) operatorAhead() bool {
-	t := p.peek()
-	if t.kind != tKeyword || p.isAt(1, "(") && (t.text == "count" || t.text == "range") {
-		return false
-	}
-	return p.operatorParser(t.text) != nil
-}
-
 // operator parses a query operator, or gives nil.
 func (p *parser) operator() Operator {
 	t := p.peek()

@@ -55,7 +55,7 @@ func TestPrint(t *testing.T) {
 		{"T | fork a=(count) (where x|take 2)", "T\n| fork\n    a = (count)\n    (\n        where x\n        | take 2\n    )"},
 		{"T | facet by a,b with (where c|take 2)", "T\n| facet by a, b with (\n    where c\n    | take 2\n)"},
 		{"T | facet by a with take 2", "T\n| facet by a with take 2"},
-		{"find withsource=s in (A, B*, c.d|as e) where x==1 project a, b:string, pack(*)", "find withsource=s in (A, B*, c.d | as e) where x == 1 project a, b:string, pack(*)"},
+		{"find withsource=s in (A, B*, c.d, f|as e) where x==1 project a, b:string, pack(*)", "find withsource=s in (A, B*, c.d, f | as e) where x == 1 project a, b:string, pack(*)"},
 		{"find datascope=all x project-smart", "find datascope=all where x project-smart"},
 		{"T | search kind=case_sensitive in (A) a:'x' and 'y' or *:'z'", "T\n| search kind=case_sensitive in (A) a:'x' and 'y' or *:'z'"},
 		{"search *", "search *"},

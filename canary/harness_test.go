@@ -136,8 +136,8 @@ func (b *bench) create(t testing.TB, r CreateRequest) Created {
 	return c
 }
 
-// call makes one request and fails the test if it is not answered.
-func call(t testing.TB, method, url, ua string) *http.Response {
+// hit makes one request and fails the test if it is not answered.
+func hit(t testing.TB, method, url, ua string) *http.Response {
 	t.Helper()
 	req, err := http.NewRequest(method, url, nil)
 	if err != nil {

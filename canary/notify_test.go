@@ -27,8 +27,8 @@ func TestOptionsThenGetIsTwoRowsOneNotification(t *testing.T) {
 	s, hook := newSink(t, nil)
 	b := newBench(t, func(d *Deps) { d.AllowWebhooks = loopback })
 	c := b.create(t, CreateRequest{Webhook: hook, Tags: []string{"fs", "sales"}})
-	call(t, "OPTIONS", c.URL, "LibreOffice 7.4")
-	call(t, "GET", c.URL, "LibreOffice 7.4")
+	hit(t, "OPTIONS", c.URL, "LibreOffice 7.4")
+	hit(t, "GET", c.URL, "LibreOffice 7.4")
 	until(t, "two rows", func() bool { return len(b.rowsOf(c.ID)) == 2 })
 	until(t, "webhook", func() bool { return len(s.calls()) == 1 })
 	rs := b.rowsOf(c.ID)
@@ -97,7 +97,7 @@ func TestOwnPlaybookGetsTheLongPrefix(t *testing.T) {
 		}
 	})
 	c := b.create(t, CreateRequest{Kind: "ms_word", Contact: "soc@example.com " + own})
-	call(t, "GET", c.URL, "Word")
+	hit(t, "GET", c.URL, "Word")
 	until(t, "delivery", func() bool { mu.Lock(); defer mu.Unlock(); return len(bodies) == 1 })
 	var m webhookMessage
 	if err := json.Unmarshal(bodies[0], &m); err != nil {
@@ -130,7 +130,7 @@ func TestFailingSinkLosesNothing(t *testing.T) {
 	for range 5 {
 		c := b.create(t, CreateRequest{Webhook: hook})
 		ids = append(ids, c.ID)
-		call(t, "GET", c.URL, "")
+		hit(t, "GET", c.URL, "")
 	}
 	until(t, "a failed try", func() bool { return len(s.calls()) > 0 })
 	mu.Lock()
@@ -167,7 +167,7 @@ func TestGuardRefusesInternalTargets(t *testing.T) {
 		t.Errorf("name of loopback: %v", err)
 	}
 	c := b.create(t, CreateRequest{Webhook: hook})
-	call(t, "GET", c.URL, "")
+	hit(t, "GET", c.URL, "")
 	until(t, "dead letter", func() bool {
 		ns, err := b.Notifications(context.Background(), NotificationFilter{Token: c.ID, Status: NoteDead})
 		return err == nil && len(ns) == 1 && strings.Contains(ns[0].LastError, "loopback")
@@ -213,7 +213,7 @@ func TestStatusesAreRecordedAndNotTold(t *testing.T) {
 	now = now.Add(-24 * time.Hour).Add(48 * time.Hour)
 	mu.Unlock()
 	for _, c := range []Created{off, ign, gone} {
-		call(t, "GET", c.URL, "")
+		hit(t, "GET", c.URL, "")
 	}
 	for c, want := range map[*Created]string{&off: AlertDisabled, &ign: AlertIgnored} {
 		until(t, want, func() bool { rs := b.rowsOf(c.ID); return len(rs) == 1 && rs[0].AlertStatus == want })
@@ -241,7 +241,7 @@ func TestRowsAreCommittedOnceWhenTheLakeFails(t *testing.T) {
 	}
 	b.lake.mu.Unlock()
 	s := b.create(t, CreateRequest{})
-	call(t, "GET", s.URL, "")
+	hit(t, "GET", s.URL, "")
 	until(t, "the row", func() bool { return len(b.rowsOf(s.ID)) == 1 })
 	if h, _ := b.Get(context.Background(), s.ID); h.Hits != 1 {
 		t.Errorf("%d hits", h.Hits)

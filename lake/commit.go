@@ -155,8 +155,8 @@ func (l *Lake) try(group []*request) (bad *request, err error) {
 	}
 	isAppend := group[0].do == nil
 	if isAppend {
-		if room, err := free(l.o.Dir); err == nil && room < reserveBytes+4*size {
-			return nil, fmt.Errorf("%w: %d MiB are left, the batch needs %d MiB and %d MiB are kept free", ErrFull, room>>20, (4*size)>>20, int64(reserveBytes)>>20)
+		if room, err := free(l.o.Dir); err == nil && room < l.reserve+4*size {
+			return nil, fmt.Errorf("%w: %d MiB are left, the batch needs %d MiB and %d MiB are kept free", ErrFull, room>>20, (4*size)>>20, l.reserve>>20)
 		}
 	}
 	e := l.cat.edit()

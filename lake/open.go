@@ -49,6 +49,7 @@ type Lake struct {
 	journal   int64 // rows in the journal table
 	walInode  uint64
 	writeSeen int64 // bytes taken since the last checkpoint
+	reserve   int64 // room on the disk that appends leave free
 
 	in     chan *request
 	quit   chan struct{}
@@ -102,6 +103,7 @@ func Open(ctx context.Context, o Options) (*Lake, error) {
 	l := &Lake{
 		o: o, cats: map[int64]*catalog{}, holds: map[*Snapshot]int64{}, busy: map[*duck.Conn]context.CancelCauseFunc{},
 		in: make(chan *request), quit: make(chan struct{}), gone: make(chan struct{}), wake: make(chan struct{}, 1),
+		reserve: reserveBytes,
 	}
 	l.cond = sync.NewCond(&l.mu)
 	l.subs.init()
@@ -285,6 +287,7 @@ func (l *Lake) sweep() error {
 	}
 	root := filepath.Join(l.o.Dir, "segments")
 	var dirs []string
+	removed := 0
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -297,11 +300,14 @@ func (l *Lake) sweep() error {
 			delete(known, path)
 			return nil
 		}
-		slog.Info("lake: a file of an unfinished sealing is removed", "file", path)
+		removed++
 		return os.Remove(path)
 	})
 	if err != nil {
 		return fmt.Errorf("sweep old files: %w", err)
+	}
+	if removed > 0 {
+		slog.Info("lake: files that a crash left were removed", "files", removed)
 	}
 	if len(known) > 0 {
 		var miss []string

@@ -2,6 +2,7 @@ package lake
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -239,7 +240,7 @@ func (s *Snapshot) write(ctx context.Context, t *tableDef, sources []source, imp
 		if err := os.MkdirAll(filepath.Join(s.l.o.Dir, dir), 0o700); err != nil {
 			return out, s.l.diskError("make the folder of a segment", err)
 		}
-		seg.Path = filepath.Join(dir, strconv.FormatInt(time.Now().UnixNano(), 36)+"-"+strconv.Itoa(len(out))+".parquet")
+		seg.Path = filepath.Join(dir, rand.Text()+".parquet")
 		out = append(out, seg)
 		path := s.l.segmentPath(seg)
 		err := s.with(ctx, func(ctx context.Context) error {

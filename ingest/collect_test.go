@@ -65,6 +65,9 @@ func show(t testing.TB, in *Ingest, table string) string {
 		}
 		schema = append(schema, value.Column{Name: c.Name, Type: c.Type})
 	}
+	if len(sel) == 0 {
+		sel, schema = []string{"''"}, value.Schema{{Name: "none", Type: value.String}}
+	}
 	var b strings.Builder
 	b.WriteString(strings.Join(names, "|") + "\n")
 	err = s.Query(ctx, `SELECT `+strings.Join(sel, ",")+` FROM `+rel.SQL+` ORDER BY "_Row"`, nil, schema, func(f *value.Frame) error {

@@ -35,7 +35,9 @@ type API struct {
 	issuer *Issuer
 	la     *logAnalytics
 	table  *routeTable
-	mux    *http.ServeMux
+	mux    *http.ServeMux // collector and queries
+
+	identity *http.ServeMux
 }
 
 // New makes the surface.
@@ -54,23 +56,34 @@ func New(ctx context.Context, d Deps) (*API, error) {
 	a.la = &logAnalytics{ws: d.Workspace, run: d.Query, now: d.Now}
 	a.table = newRouteTable(a.armRoutes())
 
-	a.issuer.routes(a.mux)
+	a.identity = http.NewServeMux()
+	a.issuer.routes(a.identity)
 	a.mux.Handle("POST /api/logs", a.Collector())
 	for _, m := range []string{"GET", "POST"} {
 		a.mux.HandleFunc(m+" /v1/workspaces/{id}/query", a.need(Reader, a.la.query))
 	}
 	a.mux.HandleFunc("POST /v1/rest/mgmt", a.need(Reader, a.kustoMgmt))
-	for _, p := range []string{"/subscriptions", "/subscriptions/", "/tenants", "/Subscriptions/"} {
-		a.mux.HandleFunc(p, a.arm)
-	}
 	return a, nil
 }
 
 // Issuer is the token issuer, for making principals and tokens.
 func (a *API) Issuer() *Issuer { return a.issuer }
 
-// Handler serves the whole surface.
-func (a *API) Handler() http.Handler { return a.mux }
+// Handler serves the whole surface. The first segment decides: resources (in any case), the collector and
+// queries, or else a tenant.
+func (a *API) Handler() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		first, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+		switch strings.ToLower(first) {
+		case "subscriptions", "tenants":
+			a.arm(w, r)
+		case "api", "v1":
+			a.mux.ServeHTTP(w, r)
+		default:
+			a.identity.ServeHTTP(w, r)
+		}
+	})
+}
 
 // Collector serves POST /api/logs alone, for the plain HTTP listener.
 func (a *API) Collector() http.Handler {

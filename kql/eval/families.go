@@ -8,5 +8,6 @@ func families() []func(table) {
 		dynamicFuncs, arrayFuncs, setFuncs, windowFuncs,
 		encodeFuncs, hashFuncs, ipFuncs, systemFuncs, mathFuncs,
 		parseFuncs, specialFuncs, unitFuncs,
+		seriesFuncs, seriesFillFuncs, seriesStatsFuncs, seriesFitFuncs, seriesFilterFuncs, seriesSeasonFuncs,
 	}
 }

@@ -21,7 +21,8 @@ func (x *run) graphToTable(n *plan.GraphToTable) (batches, error) {
 		if n.Edges {
 			b, cols = g.edges, g.edgeCols
 		}
-		l := layoutOf(cols)
+		// The plan lists the ids that were asked for, then the graph's own columns in their order.
+		own := len(n.Out) - len(cols)
 		out := &batch{n: b.n, vecs: make([]*value.Vector, len(n.Out))}
 		for i, c := range n.Out {
 			var v *value.Vector
@@ -33,11 +34,10 @@ func (x *run) graphToTable(n *plan.GraphToTable) (batches, error) {
 			case n.TargetCol.ID != 0 && c.ID == n.TargetCol.ID:
 				v, err = x.nodeHash(g, g.to)
 			default:
-				at, ok := l[c.ID]
-				if !ok {
+				if own < 0 || i < own || b.vecs[i-own].Type != c.Type {
 					err = fmt.Errorf("BUG: graph-to-table gives column %s, which the graph doesn't have", c.Name)
 				} else {
-					v = b.vecs[at]
+					v = b.vecs[i-own]
 				}
 			}
 			if err != nil {

@@ -53,6 +53,7 @@ func (x *run) join(n *plan.Join) (batches, error) {
 			return nil, fmt.Errorf("BUG: the join gives column %s (%d), which no side has", c.Name, c.ID)
 		}
 	}
+	j.lookup = j.isLookup(rl)
 	return func(yield func(*batch, error) bool) {
 		run := *j
 		run.run(left, right, yield)
@@ -67,10 +68,31 @@ type joiner struct {
 	lcols, rcols []plan.Col
 	out          []int // place in the left side, or -1-place in the right
 
+	lookup bool // the plan of a lookup: its matches come out last row first, as in the service
+
 	right *batch
 	first map[string]int32 // key → first row of the right side
 	next  []int32          // row → next row with the same key, -1 at the end
 	hit   []bool           // right rows that matched
+}
+
+// isLookup recognizes lookup's plan: an outer or inner join that drops the right keys.
+func (j *joiner) isLookup(right layout) bool {
+	if j.n.Kind != plan.LeftOuter && j.n.Kind != plan.Inner {
+		return false
+	}
+	for _, on := range j.n.On {
+		r, ok := on.R.(*plan.ColRef)
+		if !ok {
+			return false
+		}
+		for _, c := range j.n.Out {
+			if c.ID == r.ID {
+				return false
+			}
+		}
+	}
+	return len(j.n.On) > 0
 }
 
 func (j *joiner) keys(b *batch, es []*expr) ([]*value.Vector, error) {
@@ -123,7 +145,7 @@ func (j *joiner) run(left, right batches, yield func(*batch, error) bool) {
 	if marks {
 		j.hit = make([]bool, b.n)
 	}
-	var seen map[string]struct{}
+	var seen map[string]struct{} // innerunique: any left row of a key is right; it takes the first
 	if kind == plan.InnerUnique {
 		seen = map[string]struct{}{}
 	}
@@ -214,7 +236,11 @@ func (j *joiner) index() error {
 		}
 		j.next[i] = -1
 		key = appendKeys(key[:0], vs, i)
-		if _, ok := j.first[string(key)]; !ok {
+		head, ok := j.first[string(key)]
+		if !ok || j.lookup {
+			if ok {
+				j.next[i] = head
+			}
 			j.first[string(key)] = int32(i)
 			continue
 		}

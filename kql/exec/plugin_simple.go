@@ -1,6 +1,8 @@
 package exec
 
 import (
+	"sort"
+
 	"picket/kql/plan"
 	"picket/kql/value"
 )
@@ -66,7 +68,8 @@ func rowsNear(p *pluginRun) (*batch, error) {
 	return p.passed(idx)
 }
 
-// schemaMerge merges the outputs of several getschema: each column once, with dynamic for a name of several types.
+// schemaMerge merges the outputs of several getschema: each column once, at its last place, with dynamic for a name of
+// several types.
 func schemaMerge(p *pluginRun) (*batch, error) {
 	keep := true
 	for _, a := range p.n.Args {
@@ -110,6 +113,7 @@ func schemaMerge(p *pluginRun) (*batch, error) {
 		} else if keep && m.ord != ords.At(i).I {
 			return nil, invalid(p.n.At, "schema_merge: column %s has another place in another schema; use PreserveOrder = false", n)
 		}
+		m.ord = max(m.ord, ords.At(i).I)
 		t := types.S[types.Idx(i)]
 		seen := false
 		for _, o := range m.types {
@@ -119,6 +123,7 @@ func schemaMerge(p *pluginRun) (*batch, error) {
 			m.types = append(m.types, t)
 		}
 	}
+	sort.SliceStable(cols, func(i, j int) bool { return cols[i].ord < cols[j].ord })
 	w := p.writer()
 	for i, m := range cols {
 		cells := make([]value.Value, len(p.n.Out))

@@ -50,10 +50,16 @@ func (x *run) scanSteps(n *plan.ScanSteps) (batches, error) {
 		if c.cond, err = x.compile(st.Cond, l); err != nil {
 			return nil, err
 		}
+		if c.cond.window {
+			return nil, invalid(st.Cond.Pos(), "window functions can't stand in a step of scan; refer to a step's earlier row as %s.column", st.Name)
+		}
 		for _, a := range st.Assign {
 			e, err := x.compile(a.Expr, l)
 			if err != nil {
 				return nil, err
+			}
+			if e.window {
+				return nil, invalid(a.Expr.Pos(), "window functions can't stand in a step of scan; refer to a step's earlier row as %s.column", st.Name)
 			}
 			at, ok := declared[a.Col]
 			if !ok {

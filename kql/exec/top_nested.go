@@ -1,6 +1,8 @@
 package exec
 
 import (
+	"slices"
+
 	"picket/kql/plan"
 	"picket/kql/value"
 )
@@ -132,10 +134,11 @@ func (t *nester) level(b *batch, k int, rows []int32, prefix []value.Value, othe
 		return err
 	}
 	byMeasure := &expr{t: m.Type, f: func(b *batch) (*value.Vector, error) { return b.vecs[0], nil }}
-	idx, err := order(&batch{n: g.n, vecs: []*value.Vector{m}}, []sortKey{{e: byMeasure, desc: !lv.asc, nullsFirst: lv.asc}})
+	idx, err := order(&batch{n: g.n, vecs: []*value.Vector{m}}, []sortKey{{e: byMeasure, desc: lv.asc, nullsFirst: !lv.asc}})
 	if err != nil {
 		return err
 	}
+	slices.Reverse(idx) // of equal values the later comes first, as in the service
 	take := g.n
 	if lv.limit >= 0 {
 		take = min(take, lv.limit)

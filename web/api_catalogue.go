@@ -5,10 +5,11 @@ import "net/http"
 // Catalogue is what the query engine knows, by name, so that the editor offers nothing that would be refused.
 // Names compare without case.
 type Catalogue struct {
-	Functions  []string `json:"functions"`  // scalar functions, aggregates, plugins, tabular functions
-	Operators  []string `json:"operators"`  // "where", "mv-expand", …
-	Visuals    []string `json:"visuals"`    // what render takes: "timechart", …
-	Unverified bool     `json:"unverified"` // true: the editor must not filter by these lists
+	// Missing are names of Kusto's language (functions, aggregates, plugins, operators) that this engine does
+	// not run; the editor leaves them out.
+	Missing []string `json:"missing"`
+	// Visuals are what render takes here: "timechart", …; empty filters nothing.
+	Visuals []string `json:"visuals"`
 }
 
 // catalogueRoutes serves
@@ -18,11 +19,20 @@ type Catalogue struct {
 // The schema itself comes from the Kusto route: POST /v1/rest/mgmt with ".show database schema as json".
 func (s *Server) catalogueRoutes() {
 	s.mux.Handle("GET /api/v1/kql/catalogue", s.page(Reader, func(w http.ResponseWriter, _ *http.Request, _ User) error {
-		if s.d.Catalogue == nil {
-			writeJSON(w, 200, Catalogue{Functions: []string{}, Operators: []string{}, Visuals: []string{}, Unverified: true})
-			return nil
+		c := Catalogue{}
+		if s.d.Catalogue != nil {
+			c = s.d.Catalogue()
 		}
-		writeJSON(w, 200, s.d.Catalogue())
+		c.Missing, c.Visuals = orEmpty(c.Missing), orEmpty(c.Visuals)
+		writeJSON(w, 200, c)
 		return nil
 	}))
+}
+
+// orEmpty makes a nil list an empty one, which JSON tells from null.
+func orEmpty[T any](v []T) []T {
+	if v == nil {
+		return []T{}
+	}
+	return v
 }

@@ -1,40 +1,38 @@
 package web
 
 import (
-	"context"
 	"net/http"
 	"time"
 )
 
-// DataSet says how one enrichment data set stands.
-type DataSet struct {
-	Name    string    `json:"name"` // "Country", "City", "Network", "Tor exits"
-	Present bool      `json:"present"`
-	Source  string    `json:"source,omitempty"` // file or address it came from
-	Built   time.Time `json:"built,omitzero"`   // as the data says
-	Entries int       `json:"entries,omitempty"`
-	Stale   bool      `json:"stale,omitempty"`
-	Note    string    `json:"note,omitempty"` // attribution, or how to load it when it is absent
-}
-
-// Geo reports the offline enrichment data.
-type Geo interface {
-	Status(ctx context.Context) ([]DataSet, error)
+// dataSet says how one file of the enrichment data stands.
+type dataSet struct {
+	Name     string    `json:"name"` // in the data folder
+	Kind     string    `json:"kind"` // city, country, asn, tor
+	Imported time.Time `json:"imported"`
+	Built    time.Time `json:"built,omitzero"` // by the file's own word
+	Entries  int64     `json:"entries,omitempty"`
 }
 
 // geoRoutes serves
 //
-//	GET /api/v1/geo → {value: [DataSet]}
+//	GET /api/v1/geo → {value: [dataSet], locationUnknownSince, torUnknownSince, torListed}
 func (s *Server) geoRoutes() {
-	s.mux.Handle("GET /api/v1/geo", s.page(Reader, func(w http.ResponseWriter, r *http.Request, _ User) error {
+	s.mux.Handle("GET /api/v1/geo", s.page(Reader, func(w http.ResponseWriter, _ *http.Request, _ User) error {
 		if s.d.Geo == nil {
-			return missingRoom("Geo data")
+			return missingRoom("Places of addresses")
 		}
-		v, err := s.d.Geo.Status(r.Context())
-		if err != nil {
-			return err
+		st := s.d.Geo.Status()
+		out := struct {
+			Value                []dataSet `json:"value"`
+			LocationUnknownSince time.Time `json:"locationUnknownSince,omitzero"`
+			TorUnknownSince      time.Time `json:"torUnknownSince,omitzero"`
+			TorListed            time.Time `json:"torListed,omitzero"`
+		}{[]dataSet{}, st.LocationUnknownSince, st.TorUnknownSince, st.TorListed}
+		for _, f := range st.Files {
+			out.Value = append(out.Value, dataSet{f.Name, f.Kind, f.Imported, f.Built, f.Entries})
 		}
-		writeJSON(w, 200, map[string]any{"value": v})
+		writeJSON(w, 200, out)
 		return nil
 	}))
 }

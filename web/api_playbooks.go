@@ -7,6 +7,9 @@ import (
 	"time"
 )
 
+// raw is JSON that passes through as it is.
+type raw = json.RawMessage
+
 // Playbook is a deployed workflow.
 type Playbook struct {
 	Name       string    `json:"name"`

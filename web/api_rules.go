@@ -1,117 +1,139 @@
 package web
 
 import (
-	"context"
-	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/google/uuid"
+
+	"picket/detect"
 )
 
-// RuleState is what an analytics rule has beyond its Azure shape: how it runs here and how it went.
-type RuleState struct {
-	ID        string    `json:"id"`        // the rule's GUID
-	OnArrival bool      `json:"onArrival"` // run as soon as rows of its tables arrive, not only on its schedule
-	NextRun   time.Time `json:"nextRun,omitzero"`
-	LastRun   *RuleRun  `json:"lastRun,omitempty"`
-	Problem   string    `json:"problem,omitempty"` // why it can't run now: "table X does not exist yet"
-	Source    string    `json:"source,omitempty"`  // where it was imported from
+// ruleState is what an analytics rule has beyond its Azure shape: how its last run went.
+type ruleState struct {
+	ID      string    `json:"id"` // the rule's GUID
+	NextEnd time.Time `json:"nextWindowEnd,omitzero"`
+	LastRun *ruleRun  `json:"lastRun,omitempty"`
 }
 
-// RuleRun is one run of a rule.
-type RuleRun struct {
+// ruleRun is one run of a rule.
+type ruleRun struct {
 	ID        string    `json:"id"`
-	Start     time.Time `json:"start"`
-	End       time.Time `json:"end,omitzero"`
-	From      time.Time `json:"from"` // the query's window
-	To        time.Time `json:"to"`
-	Status    string    `json:"status"` // Running, Success, Failure, Suppressed
-	Rows      int64     `json:"rows"`
+	Reason    string    `json:"reason"` // schedule, arrival, now
+	WindowEnd time.Time `json:"windowEnd"`
+	Started   time.Time `json:"started"`
+	Ended     time.Time `json:"ended,omitzero"`
+	Status    string    `json:"status"` // Success, Failure, Suppressed
+	Message   string    `json:"message,omitempty"`
+	Rows      int       `json:"rows"`
 	Alerts    int       `json:"alerts"`
-	Incidents []string  `json:"incidents,omitempty"` // incident GUIDs
-	Error     string    `json:"error,omitempty"`
 }
 
-// Imported is the outcome of one document of a YAML import.
-type Imported struct {
-	ID     string   `json:"id,omitempty"`
-	Name   string   `json:"name"`
-	OK     bool     `json:"ok"`
-	New    bool     `json:"new"`
-	Notes  []string `json:"notes,omitempty"` // repairs that were made, and what is missing
-	Errors []string `json:"errors,omitempty"`
+func showRun(r *detect.RunRecord) *ruleRun {
+	return &ruleRun{ID: r.ID, Reason: r.Reason, WindowEnd: r.WindowEnd, Started: r.Started, Ended: r.Ended, Status: r.Status, Message: r.Message, Rows: r.Rows, Alerts: r.Alerts}
 }
 
-// Rules is the detection room as the page needs it, beyond the Azure-shaped alertRules routes.
-type Rules interface {
-	States(ctx context.Context) ([]RuleState, error)
-	Import(ctx context.Context, name string, doc []byte, by User) ([]Imported, error)
-	SetOnArrival(ctx context.Context, id string, on bool) error
-	RunNow(ctx context.Context, id string) (RuleRun, error)
-	Runs(ctx context.Context, id string, top int) ([]RuleRun, error)
-}
-
-// ruleRoutes serves
+// ruleRoutes serves what the Azure-shaped alertRules routes have not:
 //
-//	GET   /api/v1/rules                 {value: [RuleState]}
-//	POST  /api/v1/rules/import?name=    YAML as the body → {value: [Imported]}
-//	PATCH /api/v1/rules/{id}            {onArrival}
-//	POST  /api/v1/rules/{id}/run        RuleRun
-//	GET   /api/v1/rules/{id}/runs?top=  {value: [RuleRun]}
+//	GET   /api/v1/rules                 {value: [ruleState]}
+//	POST  /api/v1/rules/import          a rule's YAML as the body → {id, name, new, warnings}
+//	POST  /api/v1/rules/{id}/run        ruleRun
+//	GET   /api/v1/rules/{id}/runs?top=  {value: [ruleRun]}
 func (s *Server) ruleRoutes() {
 	h := func(need string, f func(w http.ResponseWriter, r *http.Request, u User) error) http.Handler {
 		return s.page(need, func(w http.ResponseWriter, r *http.Request, u User) error {
 			if s.d.Rules == nil {
 				return missingRoom("Analytics rules")
 			}
-			return f(w, r, u)
+			err := f(w, r, u)
+			switch {
+			case errors.Is(err, detect.ErrNotFound):
+				return &Error{Status: 404, Code: "NotFound", Message: err.Error()}
+			case errors.Is(err, detect.ErrConflict):
+				return &Error{Status: 409, Code: "Conflict", Message: err.Error()}
+			}
+			return err
 		})
 	}
 	s.mux.Handle("GET /api/v1/rules", h(Reader, func(w http.ResponseWriter, r *http.Request, _ User) error {
-		v, err := s.d.Rules.States(r.Context())
-		return answerList(w, v, err)
-	}))
-	s.mux.Handle("POST /api/v1/rules/import", h(Contributor, func(w http.ResponseWriter, r *http.Request, u User) error {
-		doc, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxJSON))
+		rules, err := s.d.Rules.Rules(r.Context())
 		if err != nil {
-			return formError(err)
-		}
-		if strings.TrimSpace(string(doc)) == "" {
-			return badRequest("", "The file is empty: choose a rule in YAML.")
-		}
-		v, err := s.d.Rules.Import(r.Context(), r.FormValue("name"), doc, u)
-		return answerList(w, v, err)
-	}))
-	s.mux.Handle("PATCH /api/v1/rules/{id}", h(Contributor, func(w http.ResponseWriter, r *http.Request, _ User) error {
-		var in struct {
-			OnArrival *bool `json:"onArrival"`
-		}
-		if err := readJSON(w, r, &in); err != nil {
 			return err
 		}
-		if in.OnArrival == nil {
-			return badRequest("onArrival", "Say onArrival: true or false.")
+		out := make([]ruleState, len(rules))
+		for i, x := range rules {
+			out[i] = ruleState{ID: x.ID, NextEnd: x.NextEnd}
+			runs, err := s.d.Rules.Runs(r.Context(), x.ID, 1)
+			if err != nil {
+				return err
+			}
+			if len(runs) > 0 {
+				out[i].LastRun = showRun(&runs[0])
+			}
 		}
-		if err := s.d.Rules.SetOnArrival(r.Context(), r.PathValue("id"), *in.OnArrival); err != nil {
-			return err
-		}
-		w.WriteHeader(http.StatusNoContent)
-		return nil
+		return answerList(w, out, nil)
 	}))
+	s.mux.Handle("POST /api/v1/rules/import", h(Contributor, s.importRule))
 	s.mux.Handle("POST /api/v1/rules/{id}/run", h(Contributor, func(w http.ResponseWriter, r *http.Request, _ User) error {
-		v, err := s.d.Rules.RunNow(r.Context(), r.PathValue("id"))
-		return answer(w, 200, v, err)
+		run, err := s.d.Rules.RunNow(r.Context(), r.PathValue("id"))
+		if err != nil {
+			return err
+		}
+		writeJSON(w, 200, showRun(run))
+		return nil
 	}))
 	s.mux.Handle("GET /api/v1/rules/{id}/runs", h(Reader, func(w http.ResponseWriter, r *http.Request, _ User) error {
 		top, err := intParam(r, "top", 50, 1, 1000)
 		if err != nil {
 			return err
 		}
-		v, err := s.d.Rules.Runs(r.Context(), r.PathValue("id"), top)
-		return answerList(w, v, err)
+		runs, err := s.d.Rules.Runs(r.Context(), r.PathValue("id"), top)
+		if err != nil {
+			return err
+		}
+		out := make([]*ruleRun, len(runs))
+		for i := range runs {
+			out[i] = showRun(&runs[i])
+		}
+		return answerList(w, out, nil)
 	}))
 }
 
-// raw is JSON that passes through as it is.
-type raw = json.RawMessage
+// importRule takes a rule as the community publishes it. A rule of the same id is replaced and keeps picket's
+// own setting (on arrival) and whether it is on.
+func (s *Server) importRule(w http.ResponseWriter, r *http.Request, u User) error {
+	doc, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxJSON))
+	if err != nil {
+		return formError(err)
+	}
+	if strings.TrimSpace(string(doc)) == "" {
+		return badRequest("", "The file is empty: choose a rule in YAML.")
+	}
+	rule, err := detect.ParseTemplate(doc)
+	if err != nil {
+		return badRequest("", "%v", err)
+	}
+	if rule.ID == "" {
+		rule.ID = uuid.NewString()
+	}
+	old, err := s.d.Rules.Rule(r.Context(), rule.ID)
+	fresh := errors.Is(err, detect.ErrNotFound)
+	if err != nil && !fresh {
+		return err
+	}
+	if !fresh {
+		rule.Enabled, rule.OnArrival = old.Enabled, old.OnArrival
+	}
+	saved, err := s.d.Rules.SaveRule(r.Context(), rule, u.Name, 0)
+	if err != nil {
+		if errors.Is(err, detect.ErrConflict) {
+			return err
+		}
+		return badRequest("", "%v", err)
+	}
+	writeJSON(w, 200, map[string]any{"id": saved.ID, "name": saved.Name, "new": fresh, "warnings": orEmpty(rule.Warnings)})
+	return nil
+}

@@ -6,247 +6,173 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"mime/multipart"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
 	"time"
+
+	"picket/canary"
 )
 
-// Field is one input of a kind's form.
-type Field struct {
-	Name     string   `json:"name"`
-	Label    string   `json:"label"`
-	Type     string   `json:"type"` // text, multiline, number, bool, select, file
-	Help     string   `json:"help,omitempty"`
-	Required bool     `json:"required,omitempty"`
-	Default  string   `json:"default,omitempty"`
-	Options  []string `json:"options,omitempty"` // of a select
-	Accept   string   `json:"accept,omitempty"`  // of a file: ".docx,.xlsx"
-	Multiple bool     `json:"multiple,omitempty"`
+// tokenKind is a kind of decoy as the wizard offers it.
+type tokenKind struct {
+	Kind      string   `json:"kind"` // "ms_word"
+	Title     string   `json:"title"`
+	About     string   `json:"about"`               // how it trips
+	Names     []string `json:"fileNames,omitempty"` // believable proposals; none: the kind has no file name to choose
+	Extension string   `json:"extension,omitempty"` // ".docx"; "" when the user can't bring an own document
+	Document  bool     `json:"document"`            // decoy data and own documents make sense
 }
 
-// TokenKind is a kind of decoy that can be made.
-type TokenKind struct {
-	Kind        string   `json:"kind"` // "ms_word"
-	Title       string   `json:"title"`
-	Description string   `json:"description"`
-	Group       string   `json:"group"`               // "Documents", "Web", "Credentials", "Network", …
-	Trips       string   `json:"trips"`               // what trips it, and how far that was tested
-	FileExt     string   `json:"fileExt,omitempty"`   // ".docx"; "" when nothing is downloaded
-	FileNames   []string `json:"fileNames,omitempty"` // believable proposals
-	Fields      []Field  `json:"fields"`
-	Example     string   `json:"placement,omitempty"` // where to put it
+// tokenJSON is a token with how its messages fare. The secrets in webhook addresses are cut for those who may
+// not change tokens.
+type tokenJSON struct {
+	canary.Token
+	KindTitle     string                `json:"kindTitle"`
+	Notifications []canary.Notification `json:"notifications,omitempty"` // newest first; only in the detail
+	Warnings      []string              `json:"warnings,omitempty"`      // only of a new token
+	Secret        string                `json:"auth,omitempty"`          // only of a new token: shown once
 }
 
-// Memo is the five fields that the CanaryTokens content reads from the memo's CSV, in its order.
-type Memo struct {
-	Host        string `json:"host"`
-	PublicIP    string `json:"publicIp"`
-	PrivateIP   string `json:"privateIp"`
-	Share       string `json:"share"`
-	Description string `json:"description"`
+// newToken asks for a token.
+type newToken struct {
+	Kind       string       `json:"kind"`
+	FileName   string       `json:"fileName"`
+	Memo       canary.Memo  `json:"memo"`
+	MemoText   string       `json:"memoText"` // free text instead of the five fields
+	Decoy      canary.Decoy `json:"decoy"`
+	Recipients []string     `json:"recipients"`
+	Webhooks   []string     `json:"webhooks"`  // URLs
+	Playbooks  []string     `json:"playbooks"` // names: their callback URLs are used
+	Owner      string       `json:"owner"`
+	Tags       []string     `json:"tags"`
+	Expires    *time.Time   `json:"expires"`
+
+	document []byte // the upload of the part "document"
 }
 
-// Token is a placed or downloadable decoy. Secrets are never in it.
-type Token struct {
-	ID          string            `json:"id"`
-	Kind        string            `json:"kind"`
-	Title       string            `json:"title"` // of the kind
-	FileName    string            `json:"fileName,omitempty"`
-	Memo        Memo              `json:"memo"`
-	MemoText    string            `json:"memoText"` // as webhooks carry it
-	Fields      map[string]string `json:"fields,omitempty"`
-	Emails      []string          `json:"emails"`
-	Webhooks    []Webhook         `json:"webhooks"`
-	Tags        []string          `json:"tags"`
-	Owner       string            `json:"owner,omitempty"`
-	Placement   string            `json:"placement,omitempty"` // where it was put
-	Enabled     bool              `json:"enabled"`
-	Created     time.Time         `json:"created"`
-	Expires     time.Time         `json:"expires,omitzero"`
-	Hits        int               `json:"hits"`
-	LastHit     time.Time         `json:"lastHit,omitzero"`
-	Address     string            `json:"address,omitempty"` // the URL or hostname that trips it
-	ManageURL   string            `json:"manageUrl,omitempty"`
-	Downloads   []Download        `json:"downloads"`
-	IgnoreCIDRs []string          `json:"ignore,omitempty"`
+// tokenChange is what PATCH sets; absent fields stay.
+type tokenChange struct {
+	FileName       *string      `json:"fileName"`
+	Memo           *canary.Memo `json:"memo"`
+	MemoText       *string      `json:"memoText"`
+	Owner          *string      `json:"owner"`
+	Tags           *[]string    `json:"tags"`
+	Expires        *string      `json:"expires"` // RFC 3339; "" is never
+	Enabled        *bool        `json:"enabled"`
+	Recipients     *[]string    `json:"recipients"`
+	Webhooks       *[]string    `json:"webhooks"`
+	EmailEnabled   *bool        `json:"emailEnabled"`
+	WebhookEnabled *bool        `json:"webhookEnabled"`
+	Ignored        *[]string    `json:"ignored"` // CIDRs or addresses
 }
 
-// Download is a form in which the token can be fetched.
-type Download struct {
-	Format string `json:"format"` // the fmt of the request
-	Label  string `json:"label"`
-	Name   string `json:"name"`
-}
-
-// Webhook is one receiver and how its last delivery went.
-type Webhook struct {
-	URL      string    `json:"url"` // query secrets are cut: "…?sig=•••"
-	Playbook string    `json:"playbook,omitempty"`
-	Enabled  bool      `json:"enabled"`
-	LastAt   time.Time `json:"lastAt,omitzero"`
-	LastOK   bool      `json:"lastOk"`
-	LastNote string    `json:"lastNote,omitempty"`
-	Pending  int       `json:"pending,omitempty"` // deliveries waiting
-}
-
-// NewToken asks for a token.
-type NewToken struct {
-	Kind      string            `json:"kind"`
-	FileName  string            `json:"fileName"`
-	Memo      Memo              `json:"memo"`
-	Fields    map[string]string `json:"fields"`
-	Emails    []string          `json:"emails"`
-	Webhooks  []string          `json:"webhooks"`  // URLs
-	Playbooks []string          `json:"playbooks"` // names: their callback URL is used
-	Tags      []string          `json:"tags"`
-	Placement string            `json:"placement"`
-	Expires   time.Time         `json:"expires"`
-	// Files are uploads by field name (an own document to be made into a decoy).
-	Files map[string]Upload `json:"-"`
-}
-
-// Upload is a file of a form, read whole: at most MaxUpload bytes.
-type Upload struct {
-	Name string
-	Body []byte
+// hit is one trip of a token.
+type hit struct {
+	ID           string      `json:"id"`
+	Time         time.Time   `json:"time"`
+	SourceIP     string      `json:"sourceIp"`
+	Channel      string      `json:"channel"` // http, dns, …
+	Method       string      `json:"method,omitempty"`
+	Path         string      `json:"path,omitempty"`
+	UserAgent    string      `json:"userAgent,omitempty"`
+	Referer      string      `json:"referer,omitempty"`
+	QueryName    string      `json:"queryName,omitempty"`
+	QueryType    string      `json:"queryType,omitempty"`
+	CountryCode  string      `json:"countryCode,omitempty"` // ISO 3166-1 alpha-2
+	Country      string      `json:"country,omitempty"`
+	City         string      `json:"city,omitempty"`
+	Lat          *float64    `json:"lat,omitempty"`
+	Lon          *float64    `json:"lon,omitempty"`
+	Org          string      `json:"org,omitempty"`
+	Tor          *bool       `json:"tor"`                // null: not known, no list at the time
+	OnHost       bool        `json:"onHost,omitempty"`   // the source is the memo's own address
+	Resolver     bool        `json:"resolver,omitempty"` // the source is a name server, not who asked it
+	Status       string      `json:"status"`             // alertable, disabled, expired, ignored_ip, deleted
+	LikelyBenign string      `json:"likelyBenign,omitempty"`
+	Count        int         `json:"count"` // calls that this row stands for
+	Headers      [][2]string `json:"headers,omitempty"`
+	Args         [][2]string `json:"args,omitempty"`
 }
 
 // MaxUpload bounds an uploaded document.
 const MaxUpload = 20 << 20
 
-// TokenChange is what PATCH sets; nil leaves.
-type TokenChange struct {
-	Enabled   *bool      `json:"enabled"`
-	Memo      *Memo      `json:"memo"`
-	Emails    *[]string  `json:"emails"`
-	Webhooks  *[]string  `json:"webhooks"`
-	Playbooks *[]string  `json:"playbooks"`
-	Tags      *[]string  `json:"tags"`
-	Placement *string    `json:"placement"`
-	Expires   *time.Time `json:"expires"`
-	Ignore    *[]string  `json:"ignore"` // CIDRs
-}
-
-// Hit is one trip of a token.
-type Hit struct {
-	ID        string            `json:"id"`
-	Time      time.Time         `json:"time"`
-	SourceIP  string            `json:"sourceIp"`
-	Channel   string            `json:"channel"` // HTTP, DNS, …
-	UserAgent string            `json:"userAgent,omitempty"`
-	Country   string            `json:"country,omitempty"` // ISO 3166 code
-	City      string            `json:"city,omitempty"`
-	Lat       *float64          `json:"lat,omitempty"`
-	Lon       *float64          `json:"lon,omitempty"`
-	Org       string            `json:"org,omitempty"`
-	Tor       *bool             `json:"tor"`    // null: not known (no list at the time)
-	Status    string            `json:"status"` // alertable, ignored_ip, likely_benign
-	Note      string            `json:"note,omitempty"`
-	Count     int               `json:"count"`             // trips that this row stands for
-	Details   map[string]string `json:"details,omitempty"` // headers, arguments, decoded data
-}
-
-// TestResult is how a test delivery went.
-type TestResult struct {
-	URL    string `json:"url"`
-	OK     bool   `json:"ok"`
-	Status int    `json:"status,omitempty"`
-	Note   string `json:"note"`
-}
-
-// TokenQuery filters the list.
-type TokenQuery struct {
-	Search string
-	Kind   string
-	Skip   int
-	Top    int // 1 to 500
-}
-
-// Tokens is the token room as the page needs it.
-type Tokens interface {
-	Kinds(ctx context.Context) ([]TokenKind, error)
-	List(ctx context.Context, q TokenQuery) (tokens []Token, total int, err error)
-	Get(ctx context.Context, id string) (Token, error)
-	Create(ctx context.Context, n NewToken, by User) (Token, error)
-	Update(ctx context.Context, id string, c TokenChange, by User) (Token, error)
-	Delete(ctx context.Context, id string, by User) error
-	Download(ctx context.Context, id, format string) (name, contentType string, body []byte, err error)
-	History(ctx context.Context, id string, top int) ([]Hit, error)
-	TestWebhooks(ctx context.Context, id string) ([]TestResult, error)
-}
-
 // tokenRoutes serves
 //
-//	GET    /api/v1/tokenKinds                {value: [TokenKind]}
-//	GET    /api/v1/tokens?search&kind&skip&top  {value: [Token], total}
-//	POST   /api/v1/tokens                    NewToken as JSON, or multipart with it in the part "token" and uploads beside it → Token
-//	GET    /api/v1/tokens/{id}               Token
-//	PATCH  /api/v1/tokens/{id}               TokenChange → Token
+//	GET    /api/v1/tokenKinds                {value: [tokenKind], decoyFields: [name]}
+//	GET    /api/v1/tokens?search&kind&status&after&top  {value: [tokenJSON], next}
+//	POST   /api/v1/tokens                    newToken as JSON, or multipart with it in the part "token" and an own document in "document" → tokenJSON
+//	GET    /api/v1/tokens/{id}               tokenJSON
+//	PATCH  /api/v1/tokens/{id}               tokenChange → tokenJSON
 //	DELETE /api/v1/tokens/{id}
-//	GET    /api/v1/tokens/{id}/download?format=
-//	GET    /api/v1/tokens/{id}/history?top=  {value: [Hit]}
-//	POST   /api/v1/tokens/{id}/test          {value: [TestResult]}
+//	GET    /api/v1/tokens/{id}/download      the decoy
+//	GET    /api/v1/tokens/{id}/history?top=  {value: [hit]}
+//	POST   /api/v1/tokens/test               {url} → {ok, note}: sends the test message to a webhook
+//	POST   /api/v1/notifications/{id}/retry
 func (s *Server) tokenRoutes() {
 	h := func(need string, f func(w http.ResponseWriter, r *http.Request, u User) error) http.Handler {
 		return s.page(need, func(w http.ResponseWriter, r *http.Request, u User) error {
 			if s.d.Tokens == nil {
 				return missingRoom("Tokens")
 			}
-			return f(w, r, u)
+			return tokenError(f(w, r, u))
 		})
 	}
-	s.mux.Handle("GET /api/v1/tokenKinds", h(Reader, func(w http.ResponseWriter, r *http.Request, _ User) error {
-		v, err := s.d.Tokens.Kinds(r.Context())
-		return answerList(w, v, err)
+	s.mux.Handle("GET /api/v1/tokenKinds", h(Reader, func(w http.ResponseWriter, _ *http.Request, _ User) error {
+		writeJSON(w, 200, map[string]any{"value": tokenKinds(), "decoyFields": canary.DecoyFields()})
+		return nil
 	}))
-	s.mux.Handle("GET /api/v1/tokens", h(Reader, func(w http.ResponseWriter, r *http.Request, _ User) error {
-		q := TokenQuery{Search: r.FormValue("search"), Kind: r.FormValue("kind")}
-		var err error
-		if q.Skip, err = intParam(r, "skip", 0, 0, 1<<30); err != nil {
-			return err
-		}
-		if q.Top, err = intParam(r, "top", 100, 1, 500); err != nil {
-			return err
-		}
-		v, total, err := s.d.Tokens.List(r.Context(), q)
+	s.mux.Handle("GET /api/v1/tokens", h(Reader, func(w http.ResponseWriter, r *http.Request, u User) error {
+		top, err := intParam(r, "top", 100, 1, 500)
 		if err != nil {
 			return err
 		}
-		if v == nil {
-			v = []Token{}
+		ts, next, err := s.d.Tokens.List(r.Context(), canary.Filter{Search: r.FormValue("search"), Kind: r.FormValue("kind"),
+			Status: r.FormValue("status"), After: r.FormValue("after"), Limit: top})
+		if err != nil {
+			return err
 		}
-		writeJSON(w, 200, map[string]any{"value": v, "total": total})
+		out := make([]tokenJSON, len(ts))
+		for i, t := range ts {
+			out[i] = showToken(t, u)
+		}
+		writeJSON(w, 200, map[string]any{"value": out, "next": next})
 		return nil
 	}))
 	s.mux.Handle("POST /api/v1/tokens", h(Contributor, s.postToken))
-	s.mux.Handle("GET /api/v1/tokens/{id}", h(Reader, func(w http.ResponseWriter, r *http.Request, _ User) error {
-		t, err := s.d.Tokens.Get(r.Context(), r.PathValue("id"))
-		return answer(w, 200, t, err)
-	}))
-	s.mux.Handle("PATCH /api/v1/tokens/{id}", h(Contributor, func(w http.ResponseWriter, r *http.Request, u User) error {
-		var c TokenChange
-		if err := readJSON(w, r, &c); err != nil {
+	s.mux.Handle("GET /api/v1/tokens/{id}", h(Reader, func(w http.ResponseWriter, r *http.Request, u User) error {
+		t, err := s.d.Tokens.Get(r.Context(), strings.ToLower(r.PathValue("id")))
+		if err != nil {
 			return err
 		}
-		t, err := s.d.Tokens.Update(r.Context(), r.PathValue("id"), c, u)
-		return answer(w, 200, t, err)
+		out := showToken(t, u)
+		if out.Notifications, err = s.d.Tokens.Notifications(r.Context(), canary.NotificationFilter{Token: t.ID, Limit: 50}); err != nil {
+			return err
+		}
+		for i := range out.Notifications {
+			out.Notifications[i].Target = cutSecret(out.Notifications[i].Target)
+		}
+		writeJSON(w, 200, out)
+		return nil
 	}))
-	s.mux.Handle("DELETE /api/v1/tokens/{id}", h(Contributor, func(w http.ResponseWriter, r *http.Request, u User) error {
-		if err := s.d.Tokens.Delete(r.Context(), r.PathValue("id"), u); err != nil {
+	s.mux.Handle("PATCH /api/v1/tokens/{id}", h(Contributor, s.patchToken))
+	s.mux.Handle("DELETE /api/v1/tokens/{id}", h(Contributor, func(w http.ResponseWriter, r *http.Request, _ User) error {
+		if err := s.d.Tokens.Delete(r.Context(), r.PathValue("id")); err != nil {
 			return err
 		}
 		w.WriteHeader(http.StatusNoContent)
 		return nil
 	}))
 	s.mux.Handle("GET /api/v1/tokens/{id}/download", h(Contributor, func(w http.ResponseWriter, r *http.Request, _ User) error {
-		name, ctype, body, err := s.d.Tokens.Download(r.Context(), r.PathValue("id"), r.FormValue("format"))
+		a, err := s.d.Tokens.Download(r.Context(), r.PathValue("id"))
 		if err != nil {
 			return err
 		}
-		writeFile(w, name, ctype, body)
+		writeFile(w, a.FileName, a.ContentType, a.Data)
 		return nil
 	}))
 	s.mux.Handle("GET /api/v1/tokens/{id}/history", h(Reader, func(w http.ResponseWriter, r *http.Request, _ User) error {
@@ -254,17 +180,173 @@ func (s *Server) tokenRoutes() {
 		if err != nil {
 			return err
 		}
-		v, err := s.d.Tokens.History(r.Context(), r.PathValue("id"), top)
-		return answerList(w, v, err)
+		ts, err := s.d.Tokens.History(r.Context(), canary.TripQuery{Token: r.PathValue("id"), Limit: top})
+		if err != nil {
+			return err
+		}
+		out := make([]hit, len(ts))
+		for i := range ts {
+			out[i] = showHit(&ts[i])
+		}
+		return answerList(w, out, nil)
 	}))
-	s.mux.Handle("POST /api/v1/tokens/{id}/test", h(Contributor, func(w http.ResponseWriter, r *http.Request, _ User) error {
-		v, err := s.d.Tokens.TestWebhooks(r.Context(), r.PathValue("id"))
-		return answerList(w, v, err)
+	s.mux.Handle("POST /api/v1/tokens/test", h(Contributor, func(w http.ResponseWriter, r *http.Request, _ User) error {
+		var in struct{ URL, Playbook string }
+		if err := readJSON(w, r, &in); err != nil {
+			return err
+		}
+		hooks, err := s.callbacks(r.Context(), []string{in.Playbook})
+		if err != nil {
+			return err
+		}
+		if len(hooks) == 1 {
+			in.URL = hooks[0]
+		}
+		out := struct {
+			OK   bool   `json:"ok"`
+			Note string `json:"note"`
+		}{true, "The receiver took the test message."}
+		if err := s.d.Tokens.TestWebhook(r.Context(), in.URL); err != nil {
+			out.OK, out.Note = false, err.Error()
+		}
+		writeJSON(w, 200, out)
+		return nil
+	}))
+	s.mux.Handle("POST /api/v1/notifications/{id}/retry", h(Contributor, func(w http.ResponseWriter, r *http.Request, _ User) error {
+		if err := s.d.Tokens.Retry(r.Context(), r.PathValue("id")); err != nil {
+			return badRequest("", "%v.", err)
+		}
+		w.WriteHeader(http.StatusNoContent)
+		return nil
 	}))
 }
 
+// tokenError gives the room's errors their status.
+func tokenError(err error) error {
+	var f *canary.FieldError
+	switch {
+	case errors.As(err, &f):
+		return badRequest(strings.ToLower(f.Field[:1])+f.Field[1:], "%s: %s.", f.Field, f.Msg)
+	case errors.Is(err, canary.ErrNotFound):
+		return &Error{Status: 404, Code: "NotFound", Message: "There is no such token: it may have been deleted."}
+	}
+	return err
+}
+
+func tokenKinds() []tokenKind {
+	var out []tokenKind
+	for _, k := range canary.Kinds() {
+		t := tokenKind{Kind: k.Name(), Title: k.Label(), About: k.About()}
+		if p, ok := k.(interface{ Propose(*rand.Rand) string }); ok {
+			t.Document = true
+			for range 6 {
+				n := p.Propose(rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())))
+				t.Names = append(t.Names, n)
+				t.Extension = n[strings.LastIndexByte(n, '.'):]
+			}
+		}
+		out = append(out, t)
+	}
+	return out
+}
+
+func showToken(t canary.Token, u User) tokenJSON {
+	if !u.Allows(Contributor) {
+		hooks := make([]string, len(t.Webhooks))
+		for i, h := range t.Webhooks {
+			hooks[i] = cutSecret(h)
+		}
+		t.Webhooks = hooks
+	}
+	out := tokenJSON{Token: t, KindTitle: t.Kind}
+	for _, k := range canary.Kinds() {
+		if k.Name() == t.Kind {
+			out.KindTitle = k.Label()
+		}
+	}
+	return out
+}
+
+// cutSecret hides the values of a URL's query: callback URLs carry their signature there.
+func cutSecret(s string) string {
+	base, q, found := strings.Cut(s, "?")
+	if !found {
+		return s
+	}
+	vs := strings.Split(q, "&")
+	for i, v := range vs {
+		k, _, _ := strings.Cut(v, "=")
+		vs[i] = k + "=…"
+	}
+	return base + "?" + strings.Join(vs, "&")
+}
+
+func showHit(t *canary.Trip) hit {
+	h := hit{ID: t.ID, Time: t.Time, SourceIP: t.SrcIP, Channel: t.Channel, Method: t.Method, Path: t.Path, UserAgent: t.UserAgent, Referer: t.Referer,
+		QueryName: t.QueryName, QueryType: t.QueryType, CountryCode: t.Geo.CountryCode, Country: t.Geo.Country, City: t.Geo.City, Org: t.Geo.Org(),
+		Tor: t.IsTor, OnHost: t.ExecutedOnHost, Resolver: t.SrcIsResolver, Status: t.AlertStatus, LikelyBenign: t.LikelyBenign, Count: t.Count,
+		Headers: t.Headers, Args: t.Args}
+	if t.Geo.HasLoc {
+		lat, lon := t.Geo.Lat, t.Geo.Lon
+		h.Lat, h.Lon = &lat, &lon
+	}
+	return h
+}
+
+// callbacks gives the callback URLs of playbooks; empty names are left out.
+func (s *Server) callbacks(ctx context.Context, names []string) ([]string, error) {
+	var out []string
+	for _, n := range names {
+		if n == "" {
+			continue
+		}
+		if s.d.Playbooks == nil {
+			return nil, missingRoom("Playbooks")
+		}
+		u, err := s.d.Playbooks.CallbackURL(ctx, n)
+		if err != nil {
+			return nil, fmt.Errorf("callback of playbook %s: %w", n, err)
+		}
+		out = append(out, u)
+	}
+	return out, nil
+}
+
+func (s *Server) patchToken(w http.ResponseWriter, r *http.Request, u User) error {
+	var c tokenChange
+	if err := readJSON(w, r, &c); err != nil {
+		return err
+	}
+	p := canary.Patch{FileName: c.FileName, Owner: c.Owner, Tags: c.Tags, Enabled: c.Enabled, Recipients: c.Recipients, Webhooks: c.Webhooks,
+		EmailEnabled: c.EmailEnabled, WebhookEnabled: c.WebhookEnabled, Ignored: c.Ignored}
+	free := c.MemoText != nil
+	switch {
+	case free:
+		p.Memo, p.FreeMemo = c.MemoText, &free
+	case c.Memo != nil:
+		m := c.Memo.String()
+		p.Memo, p.FreeMemo = &m, &free
+	}
+	if c.Expires != nil {
+		var at time.Time
+		if *c.Expires != "" {
+			var err error
+			if at, err = time.Parse(time.RFC3339, *c.Expires); err != nil {
+				return badRequest("expires", "%q is no time such as 2027-01-31T00:00:00Z.", *c.Expires)
+			}
+		}
+		p.Expires = &at
+	}
+	t, err := s.d.Tokens.Update(r.Context(), r.PathValue("id"), p)
+	if err != nil {
+		return err
+	}
+	writeJSON(w, 200, showToken(t, u))
+	return nil
+}
+
 func (s *Server) postToken(w http.ResponseWriter, r *http.Request, u User) error {
-	var n NewToken
+	var n newToken
 	if !strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/form-data") {
 		if err := readJSON(w, r, &n); err != nil {
 			return err
@@ -272,20 +354,39 @@ func (s *Server) postToken(w http.ResponseWriter, r *http.Request, u User) error
 	} else if err := readTokenForm(w, r, &n); err != nil {
 		return err
 	}
-	t, err := s.d.Tokens.Create(r.Context(), n, u)
-	return answer(w, 201, t, err)
+	hooks, err := s.callbacks(r.Context(), n.Playbooks)
+	if err != nil {
+		return err
+	}
+	c := canary.CreateRequest{Kind: n.Kind, FileName: n.FileName, Memo: n.Memo.String(), Recipients: n.Recipients, Webhooks: append(hooks, n.Webhooks...),
+		Owner: n.Owner, Tags: n.Tags, Decoy: n.Decoy, OwnDocument: n.document}
+	if n.MemoText != "" {
+		c.Memo, c.FreeMemo = n.MemoText, true
+	}
+	if n.Expires != nil {
+		c.Expires = *n.Expires
+	}
+	if c.Owner == "" {
+		c.Owner = u.Name
+	}
+	t, err := s.d.Tokens.Create(r.Context(), c)
+	if err != nil {
+		return err
+	}
+	out := showToken(t.Token, u)
+	out.Warnings, out.Secret = t.Warnings, t.Secret
+	writeJSON(w, 201, out)
+	return nil
 }
 
-// readTokenForm reads a multipart form: the part "token" holds the JSON, every other part with a file name is
-// an upload for the field of its name.
-func readTokenForm(w http.ResponseWriter, r *http.Request, n *NewToken) error {
+// readTokenForm reads a multipart form: the part "token" holds the JSON, the part "document" an own document.
+func readTokenForm(w http.ResponseWriter, r *http.Request, n *newToken) error {
 	r.Body = http.MaxBytesReader(w, r.Body, MaxUpload+maxJSON)
 	mr, err := r.MultipartReader()
 	if err != nil {
 		return badRequest("", "The form can't be read: %v.", err)
 	}
 	var doc []byte
-	files := map[string]Upload{}
 	for parts := 0; ; parts++ {
 		p, err := mr.NextPart()
 		if errors.Is(err, io.EOF) {
@@ -301,10 +402,13 @@ func readTokenForm(w http.ResponseWriter, r *http.Request, n *NewToken) error {
 		if err != nil {
 			return err
 		}
-		if p.FormName() == "token" && p.FileName() == "" {
+		switch p.FormName() {
+		case "token":
 			doc = body
-		} else if p.FileName() != "" {
-			files[p.FormName()] = Upload{Name: p.FileName(), Body: body}
+		case "document":
+			n.document = body
+		default:
+			return badRequest(p.FormName(), "The form has a part %q that nothing reads: send token and document.", p.FormName())
 		}
 	}
 	if doc == nil {
@@ -313,7 +417,6 @@ func readTokenForm(w http.ResponseWriter, r *http.Request, n *NewToken) error {
 	if err := json.Unmarshal(doc, n); err != nil {
 		return badRequest("token", "The part \"token\" is not the expected JSON: %v.", err)
 	}
-	n.Files = files
 	return nil
 }
 
@@ -349,10 +452,7 @@ func answerList[T any](w http.ResponseWriter, v []T, err error) error {
 	if err != nil {
 		return err
 	}
-	if v == nil {
-		v = []T{}
-	}
-	writeJSON(w, 200, map[string]any{"value": v})
+	writeJSON(w, 200, map[string]any{"value": orEmpty(v)})
 	return nil
 }
 

@@ -19,6 +19,9 @@ import (
 	"net/netip"
 	"time"
 
+	"picket/canary"
+	"picket/canary/geo"
+	"picket/detect"
 	"picket/state"
 )
 
@@ -56,10 +59,10 @@ type Deps struct {
 
 	// Catalogue lists what the query engine knows, for the editor; nil shows everything Kusto has.
 	Catalogue func() Catalogue
-	Tokens    Tokens    // api_tokens.go
+	Tokens    *canary.Service
+	Geo       *geo.DB
+	Rules     *detect.Detector
 	Playbooks Playbooks // api_playbooks.go
-	Rules     Rules     // api_rules.go
-	Geo       Geo       // api_geo.go
 }
 
 // Server is the page. It implements http.Handler; mount it at "/".

@@ -1,0 +1,225 @@
+import { Badge, Button, Link as FluentLink, Tooltip, makeStyles, mergeClasses, tokens } from '@fluentui/react-components';
+import { CheckmarkRegular, CopyRegular } from '@fluentui/react-icons';
+import { useState, type CSSProperties, type ReactNode } from 'react';
+import { Link } from 'wouter';
+import { useSession } from '../api/session';
+import { ago, localTime, parseTime } from './format';
+import { rowLink } from './links';
+
+const severityColor: Record<string, string> = { High: '#c50f1f', Medium: '#ca5010', Low: '#c19c00', Informational: '#8a8886' };
+
+const useStyles = makeStyles({
+  severity: { display: 'inline-flex', alignItems: 'center', gap: '8px', whiteSpace: 'nowrap' },
+  stripe: { width: '4px', height: '16px', borderRadius: '1px', display: 'inline-block' },
+  facts: { display: 'grid', gridTemplateColumns: 'minmax(110px, max-content) minmax(0, 1fr)', gap: '6px 16px', margin: 0, fontSize: '13px' },
+  term: { color: tokens.colorNeutralForeground3 },
+  def: { margin: 0, overflowWrap: 'anywhere' },
+  copy: { display: 'flex', alignItems: 'center', gap: '4px', minWidth: 0 },
+  code: {
+    fontFamily: tokens.fontFamilyMonospace,
+    fontSize: '12px',
+    backgroundColor: tokens.colorNeutralBackground3,
+    padding: '4px 8px',
+    borderRadius: '2px',
+    overflow: 'hidden',
+    textOverflow: 'ellipsis',
+    whiteSpace: 'nowrap',
+    minWidth: 0,
+    flexGrow: 1,
+  },
+  pre: {
+    fontFamily: tokens.fontFamilyMonospace,
+    fontSize: '12px',
+    backgroundColor: tokens.colorNeutralBackground3,
+    padding: '10px 12px',
+    margin: 0,
+    overflow: 'auto',
+    maxHeight: '420px',
+    whiteSpace: 'pre-wrap',
+    overflowWrap: 'anywhere',
+    borderRadius: '2px',
+  },
+  link: { color: tokens.colorBrandForegroundLink, textDecorationLine: 'none', ':hover': { textDecorationLine: 'underline' } },
+  table: { width: '100%', borderCollapse: 'collapse', fontSize: '13px' },
+  th: {
+    textAlign: 'left',
+    fontWeight: 600,
+    padding: '6px 10px',
+    borderBottom: `1px solid ${tokens.colorNeutralStroke1}`,
+    whiteSpace: 'nowrap',
+    position: 'sticky',
+    top: 0,
+    backgroundColor: tokens.colorNeutralBackground1,
+    zIndex: 1,
+  },
+  td: { padding: '6px 10px', borderBottom: `1px solid ${tokens.colorNeutralStroke3}`, verticalAlign: 'top' },
+  row: { ':hover': { backgroundColor: tokens.colorSubtleBackgroundHover } },
+  section: { display: 'grid', gap: '10px', alignContent: 'start' },
+  h: { fontSize: '14px', fontWeight: 600, margin: '0' },
+});
+
+export function Severity({ of }: { of: string }) {
+  const styles = useStyles();
+  return (
+    <span className={styles.severity}>
+      <span className={styles.stripe} style={{ backgroundColor: severityColor[of] ?? '#8a8886' }} aria-hidden />
+      {of}
+    </span>
+  );
+}
+
+export function StatusBadge({ status }: { status: string }) {
+  const color =
+    { New: 'brand', Active: 'warning', Closed: 'subtle', Succeeded: 'success', Success: 'success', Failed: 'danger', Failure: 'danger', TimedOut: 'danger', Running: 'brand', Waiting: 'warning', Skipped: 'subtle', Cancelled: 'subtle', Suppressed: 'subtle' }[status] ?? 'informative';
+  return (
+    <Badge appearance="tint" color={color as 'brand'} size="medium">
+      {status}
+    </Badge>
+  );
+}
+
+/** A time as people say it, exact on hover. */
+export function When({ at, exact }: { at: string | undefined | null; exact?: boolean }) {
+  const d = parseTime(at);
+  if (!d) return <span aria-label="never">–</span>;
+  const iso = d.toISOString();
+  return (
+    <time dateTime={iso} title={`${localTime(at)} · ${iso.replace('T', ' ').replace('.000', '').replace('Z', ' UTC')}`} style={{ whiteSpace: 'nowrap' }}>
+      {exact ? localTime(at) : ago(at)}
+    </time>
+  );
+}
+
+export function Facts({ of }: { of: [string, ReactNode][] }) {
+  const styles = useStyles();
+  return (
+    <dl className={styles.facts}>
+      {of
+        .filter(([, v]) => v != null && v !== '' && v !== false)
+        .map(([k, v]) => (
+          <FactRow key={k} term={k} className={styles.term} def={styles.def}>
+            {v}
+          </FactRow>
+        ))}
+    </dl>
+  );
+}
+
+function FactRow({ term, className, def, children }: { term: string; className: string; def: string; children: ReactNode }) {
+  return (
+    <>
+      <dt className={className}>{term}</dt>
+      <dd className={def}>{children}</dd>
+    </>
+  );
+}
+
+export function CopyButton({ text, label = 'Copy' }: { text: string; label?: string }) {
+  const [done, setDone] = useState(false);
+  return (
+    <Tooltip content={done ? 'Copied' : label} relationship="label">
+      <Button
+        size="small"
+        appearance="subtle"
+        icon={done ? <CheckmarkRegular /> : <CopyRegular />}
+        onClick={() => {
+          void navigator.clipboard.writeText(text).then(() => {
+            setDone(true);
+            setTimeout(() => setDone(false), 1500);
+          });
+        }}
+      />
+    </Tooltip>
+  );
+}
+
+export function CopyField({ text, label }: { text: string; label: string }) {
+  const styles = useStyles();
+  return (
+    <span className={styles.copy}>
+      <code className={styles.code} title={text}>
+        {text}
+      </code>
+      <CopyButton text={text} label={label} />
+    </span>
+  );
+}
+
+export function Code({ children, style }: { children: string; style?: CSSProperties }) {
+  const styles = useStyles();
+  return (
+    <pre className={styles.pre} style={style} tabIndex={0}>
+      {children}
+    </pre>
+  );
+}
+
+export const Json = ({ of }: { of: unknown }) => <Code>{typeof of === 'string' ? of : JSON.stringify(of, null, 2)}</Code>;
+
+export function PageLink({ to, children }: { to: string; children: ReactNode }) {
+  const styles = useStyles();
+  return (
+    <Link href={to} className={styles.link}>
+      {children}
+    </Link>
+  );
+}
+
+/** A value out of a row: a URL becomes a link when following it gives nothing away. */
+export function RowValue({ text }: { text: string }) {
+  const { hostMap } = useSession();
+  const link = rowLink(text, hostMap);
+  if (!link) return <>{text}</>;
+  if (link.internal) return <PageLink to={link.href}>{text}</PageLink>;
+  return (
+    <FluentLink href={link.href} target="_blank" rel="noopener noreferrer">
+      {text}
+    </FluentLink>
+  );
+}
+
+export interface ColumnDef<T> {
+  key: string;
+  title: string;
+  cell: (row: T) => ReactNode;
+  width?: string;
+}
+
+/** A plain table for lists of at most some hundred rows. */
+export function Rows<T>({ rows, columns, rowKey, label }: { rows: T[]; columns: ColumnDef<T>[]; rowKey: (row: T) => string; label: string }) {
+  const styles = useStyles();
+  return (
+    <table className={styles.table} aria-label={label}>
+      <thead>
+        <tr>
+          {columns.map((c) => (
+            <th key={c.key} className={styles.th} style={{ width: c.width }} scope="col">
+              {c.title}
+            </th>
+          ))}
+        </tr>
+      </thead>
+      <tbody>
+        {rows.map((r) => (
+          <tr key={rowKey(r)} className={styles.row}>
+            {columns.map((c) => (
+              <td key={c.key} className={styles.td}>
+                {c.cell(r)}
+              </td>
+            ))}
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+export function Section({ title, children, className }: { title: string; children: ReactNode; className?: string }) {
+  const styles = useStyles();
+  return (
+    <section className={mergeClasses(styles.section, className)} aria-label={title}>
+      <h2 className={styles.h}>{title}</h2>
+      {children}
+    </section>
+  );
+}

@@ -99,13 +99,16 @@ func (p *part) unstage() {
 	}
 }
 
+// smallBytes is the size below which a text is decoded in Go: DuckDB's reader costs about a millisecond to begin.
+const smallBytes = 8 << 10
+
 // prepare checks a batch and does what need not be done one at a time.
 func (l *Lake) prepare(ctx context.Context, b *Batch) (*part, error) {
 	if err := checkBatch(b); err != nil {
 		return nil, err
 	}
 	p := &part{b: *b, ticks: map[string]bool{}}
-	if b.NDJSON != nil && needsDecode(b) {
+	if b.NDJSON != nil && (len(b.NDJSON) < smallBytes || needsDecode(b)) {
 		f, err := DecodeRows(b.NDJSON, b.Columns, b.Keys)
 		if err != nil {
 			return nil, &DataError{Table: b.Table, Err: err}

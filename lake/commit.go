@@ -451,17 +451,20 @@ func (l *Lake) reopen() error {
 	return nil
 }
 
-// checkpoint folds the write-ahead log into the database file when much was written.
+// checkpoint folds the write-ahead log into the database file when much was written. DuckDB refuses while a reader
+// still needs a generation that was dropped since; then it is tried again a little later.
 func (l *Lake) checkpoint() {
-	if l.w == nil || l.writeSeen < checkpointBytes {
+	if l.w == nil || l.writeSeen < checkpointBytes || time.Since(l.checkpointTry) < time.Second {
 		return
 	}
-	l.writeSeen = 0
-	if _, err := l.w.Exec(context.Background(), `CHECKPOINT`); err != nil {
-		if duck.IsFatal(err) || duck.IsFull(err) {
-			_ = l.broken(err)
-			return
-		}
+	l.checkpointTry = time.Now()
+	_, err := l.w.Exec(context.Background(), `CHECKPOINT`)
+	switch {
+	case err == nil:
+		l.writeSeen = 0
+	case duck.IsFatal(err) || duck.IsFull(err):
+		_ = l.broken(err)
+	default:
 		slog.Debug("lake: the checkpoint is put off", "reason", err)
 	}
 }

@@ -42,14 +42,15 @@ type Lake struct {
 	marks map[string]string
 
 	// the committer's own
-	w         *duck.Conn
-	commit    int64
-	received  int64 // µs, of the last commit or Settle
-	ops       map[opKey]opDone
-	journal   int64 // rows in the journal table
-	walInode  uint64
-	writeSeen int64 // bytes taken since the last checkpoint
-	reserve   int64 // room on the disk that appends leave free
+	w             *duck.Conn
+	commit        int64
+	received      int64 // µs, of the last commit or Settle
+	ops           map[opKey]opDone
+	journal       int64 // rows in the journal table
+	walInode      uint64
+	writeSeen     int64 // bytes taken since the last checkpoint
+	checkpointTry time.Time
+	reserve       int64 // room on the disk that appends leave free
 
 	in     chan *request
 	quit   chan struct{}
@@ -192,6 +193,7 @@ func (l *Lake) openDB(ctx context.Context) error {
 	l.db, l.w = db, w
 	l.mu.Unlock()
 	l.walInode = inode(l.dbPath() + ".wal")
+	l.writeSeen = fileSize(l.dbPath() + ".wal")
 	return syncDir(l.o.Dir)
 }
 
@@ -386,6 +388,14 @@ func texts(names ...string) (s value.Schema) {
 		s = append(s, value.Column{Name: n, Type: value.String})
 	}
 	return s
+}
+
+func fileSize(path string) int64 {
+	st, err := os.Stat(path)
+	if err != nil {
+		return 0
+	}
+	return st.Size()
 }
 
 func empty(dir string) error {

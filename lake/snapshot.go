@@ -82,7 +82,7 @@ func (l *Lake) lend(ctx context.Context, s *Snapshot) error {
 }
 
 func (s *Snapshot) begin(ctx context.Context) error {
-	if _, err := s.c.Exec(ctx, `BEGIN`); err != nil {
+	if _, err := s.c.Exec(ctx, `BEGIN TRANSACTION READ ONLY`); err != nil {
 		return err
 	}
 	version := int64(0)

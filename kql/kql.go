@@ -59,7 +59,7 @@ func Answer(ctx context.Context, text string, in Input) Answered {
 	src := source{in.Rows}
 	opt := bind.Options{Now: now}
 	if !in.BindOnly {
-		opt.PluginSchema = func(p *plan.Evaluate) (value.Schema, error) { return exec.PluginSchema(ctx, p, src, in.Exec) }
+		opt.PluginSchema = func(p *plan.Evaluate) (value.Schema, error) { return exec.PluginSchema(ctx, p, nil, src, in.Exec) }
 	}
 	q, errs := bind.Bind(doc, text, in.Schema, opt)
 	if len(errs) > 0 {

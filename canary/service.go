@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"picket/canary/trip"
 	"picket/state"
@@ -29,6 +30,8 @@ type Service struct {
 	kick  chan struct{}       // something is due in the outbox
 	http  *http.Client        // guarded
 	pages *template.Template
+
+	tailed atomic.Pointer[trip.Position] // rows are committed up to here; nil before the first commit
 }
 
 // ErrNotFound says that there is no such token.

@@ -300,6 +300,48 @@ func checkCIDRs(in []string) ([]string, error) {
 	return out, nil
 }
 
+// Ignore sets the addresses and CIDR ranges whose trips of any token are recorded and not told (own scanners,
+// backup systems). It replaces the list.
+func (s *Service) Ignore(ctx context.Context, cidrs []string) error {
+	l, err := checkCIDRs(cidrs)
+	if err != nil {
+		return err
+	}
+	err = s.d.State.Tx(ctx, func(tx *state.Tx) error {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM canary_ignore WHERE token=''`); err != nil {
+			return err
+		}
+		for _, c := range l {
+			if _, err := tx.ExecContext(ctx, `INSERT OR IGNORE INTO canary_ignore(token, cidr) VALUES('',?)`, c); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("canary: ignore list: %w", err)
+	}
+	return nil
+}
+
+// Ignored returns the list that [Service.Ignore] set.
+func (s *Service) Ignored(ctx context.Context) ([]string, error) {
+	rows, err := s.d.State.Query(ctx, `SELECT cidr FROM canary_ignore WHERE token='' ORDER BY cidr`)
+	if err != nil {
+		return nil, fmt.Errorf("canary: ignore list: %w", err)
+	}
+	defer rows.Close()
+	var out []string
+	for rows.Next() {
+		var c string
+		if err := rows.Scan(&c); err != nil {
+			return nil, fmt.Errorf("canary: ignore list: %w", err)
+		}
+		out = append(out, c)
+	}
+	return out, rows.Err()
+}
+
 // SetEnabled enables or disables a token. A disabled token's trips are still recorded, and not told.
 func (s *Service) SetEnabled(ctx context.Context, id string, on bool) error {
 	_, err := s.Update(ctx, id, Patch{Enabled: &on})

@@ -147,14 +147,16 @@ func (s *Service) step(ctx context.Context, pos trip.Position) (trip.Position, e
 	if err != nil {
 		return pos, err
 	}
-	if told {
+	if s.d.AppendTrips != nil {
+		err = s.d.AppendTrips(ctx, TripFrame(ts), []Mark{markOf(next)})
+	}
+	if told { // with or without the rows: a lake that is down must not silence anybody
 		s.wakeOutbox()
 	}
-	if s.d.AppendTrips != nil {
-		if err := s.d.AppendTrips(ctx, TripFrame(ts), []Mark{markOf(next)}); err != nil {
-			return pos, fmt.Errorf("canary: append trips: %w", err)
-		}
+	if err != nil {
+		return pos, fmt.Errorf("canary: append trips: %w", err)
 	}
+	s.tailed.Store(&next)
 	return next, nil
 }
 
@@ -171,22 +173,14 @@ func (s *Service) enrich(ctx context.Context, es []trip.Entry) ([]Trip, error) {
 	toks := map[string]*Token{}
 	var global []netip.Prefix
 	ignored := map[string][]netip.Prefix{}
-	rows, err := s.d.State.Query(ctx, `SELECT cidr FROM canary_ignore WHERE token=''`)
+	list, err := s.Ignored(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("canary: %w", err)
+		return nil, err
 	}
-	for rows.Next() {
-		var c string
-		if err := rows.Scan(&c); err != nil {
-			rows.Close()
-			return nil, fmt.Errorf("canary: %w", err)
-		}
+	for _, c := range list {
 		if p, err := netip.ParsePrefix(c); err == nil {
 			global = append(global, p)
 		}
-	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-		return nil, fmt.Errorf("canary: %w", err)
 	}
 	ts := make([]Trip, len(es))
 	for i := range es {
@@ -220,7 +214,11 @@ func (s *Service) describe(t *Trip, tok *Token, ignored []netip.Prefix) {
 	if tor, known := s.d.Geo.IsTor(src); known {
 		t.IsTor = &tor
 	}
-	t.SrcIsResolver = t.Channel == trip.ChannelDNS
+	if t.SrcIsResolver = t.Channel == trip.ChannelDNS; t.SrcIsResolver {
+		if v, ok := genericData(t.QueryName, t.Token); ok {
+			t.Args = append(t.Args, [2]string{"generic_data", v})
+		}
+	}
 	t.AlertStatus = AlertAlertable
 	if tok == nil {
 		t.AlertStatus = AlertDeleted

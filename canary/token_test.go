@@ -167,6 +167,21 @@ func TestDNSTripEndsAsRow(t *testing.T) {
 	}
 }
 
+func TestGenericData(t *testing.T) {
+	tok := strings.Repeat("a", 25)
+	for in, want := range map[string]string{
+		"JBSWY3DP.G07." + tok + ".t.example.org":                   "Hello",
+		"JBSWY3.dp.g99." + strings.ToUpper(tok) + ".T.example.org": "Hello",
+		"www." + tok + ".t.example.org":                            "",
+		"JBSWY3DP.G7." + tok + ".t.example.org":                    "",
+		"1!.G07." + tok + ".t.example.org":                         "",
+	} {
+		if got, ok := genericData(in, tok); got != want || ok != (want != "") {
+			t.Errorf("%s: %q", in, got)
+		}
+	}
+}
+
 func TestFetchOpensAsAWordProcessor(t *testing.T) {
 	b := newBench(t, nil)
 	c := b.create(t, CreateRequest{Kind: "ms_word"})

@@ -240,7 +240,7 @@ func load(path string, o ImportOptions) (*loaded, error) {
 	l := &loaded{File: File{Name: filepath.Base(path), Imported: st.ModTime().UTC()}}
 	switch kind {
 	case "mmdb":
-		m, err := openMMDB(path)
+		m, err := openMMDB(path, o.Kind != "") // what was imported was verified then
 		if err != nil {
 			return nil, err
 		}

@@ -56,6 +56,7 @@ type Log struct {
 	seq     uint64
 	f       *os.File
 	size    int64
+	broken  bool // a write failed: the file's end is unknown, the next batch needs a new file
 	born    time.Time
 	total   atomic.Int64 // bytes of all files, sampled at rotation and removal
 	durable atomic.Pointer[Position]
@@ -153,7 +154,7 @@ func (l *Log) rotate() error {
 	if l.f != nil {
 		l.f.Close() // every byte in it was synced
 	}
-	l.f, l.seq, l.size, l.born = f, seq, fileHead, time.Now()
+	l.f, l.seq, l.size, l.born, l.broken = f, seq, fileHead, time.Now(), false
 	l.sample()
 	l.setDurable(Position{seq, fileHead})
 	return nil
@@ -274,6 +275,9 @@ func (l *Log) run() {
 			}
 		}
 		buf = l.write(batch, buf[:0])
+		if l.broken {
+			continue // the next batch begins a new file
+		}
 		if l.size > l.opt.FileBytes || time.Since(l.born) > l.opt.FileAge && l.size > fileHead {
 			if err := l.rotate(); err == nil {
 				continue
@@ -289,7 +293,6 @@ type foldKey struct{ token, src, channel, method, why string }
 const noiseToken = ""
 
 func (l *Log) write(batch []appendReq, buf []byte) []byte {
-	start := l.size
 	fold := map[foldKey]*Record{}
 	var order []*Record
 	unknown := 0
@@ -339,19 +342,19 @@ func (l *Log) write(batch []appendReq, buf []byte) []byte {
 			}
 		}
 	}
-	if err == nil {
-		_, err = l.f.Write(buf)
+	if err == nil && l.broken {
+		err = l.rotate()
 	}
+	start := l.size
 	if err == nil {
-		err = l.f.Sync()
-		l.fsyncs.Add(1)
+		if _, err = l.f.Write(buf); err == nil {
+			err = l.f.Sync()
+			l.fsyncs.Add(1)
+		}
+		l.broken = err != nil
 	}
 	if err != nil {
-		// what reached the file is unknown: begin a new one, so that the next records follow a clean head
 		err = fmt.Errorf("trip log: append: %w", err)
-		if rerr := l.rotate(); rerr != nil {
-			err = fmt.Errorf("%w (and %v)", err, rerr)
-		}
 	} else {
 		l.size = start + int64(len(buf))
 		l.records.Add(int64(len(order)))

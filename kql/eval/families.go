@@ -9,5 +9,6 @@ func families() []func(table) {
 		encodeFuncs, hashFuncs, ipFuncs, systemFuncs, mathFuncs,
 		parseFuncs, specialFuncs, unitFuncs,
 		seriesFuncs, seriesFillFuncs, seriesStatsFuncs, seriesFitFuncs, seriesFilterFuncs, seriesSeasonFuncs,
+		sketchFuncs, punycodeFuncs,
 	}
 }

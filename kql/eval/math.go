@@ -34,7 +34,7 @@ func mathFuncs(t table) {
 		case x < 0:
 			return -1
 		}
-		return x
+		return 0
 	}))
 	t.pure("pow", realN(func(x []float64) (float64, bool) { return math.Pow(x[0], x[1]), true }))
 	t.pure("atan2", realN(func(x []float64) (float64, bool) { return math.Atan2(x[0], x[1]), true }))

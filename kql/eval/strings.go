@@ -248,7 +248,8 @@ func substring(_ *Ctx, _ value.Type, n int, args []*value.Vector) (*value.Vector
 	return out, nil
 }
 
-// span is the part of a text that indexof looks at.
+// span is the part of a text that indexof looks at. The length counts again from each hit when a later occurrence
+// is asked for.
 type span struct{ start, length, nth col[int64] }
 
 func spanOf(args []*value.Vector) (sp span, has [3]bool) {
@@ -323,20 +324,19 @@ func indexOf(_ *Ctx, _ value.Type, n int, args []*value.Vector) (*value.Vector, 
 			out.SetNull(i)
 			continue
 		}
-		part := runeCut(t, from, to-from)
 		out.I[i] = -1
-		at := 0
-		for {
-			k := strings.Index(part[at:], u)
+		for width := to - from; ; {
+			part := runeCut(t, from, width)
+			k := strings.Index(part, u)
 			if k < 0 {
 				break
 			}
-			at += k
+			from += int64(utf8.RuneCountInString(part[:k]))
 			if nth--; nth == 0 {
-				out.I[i] = from + int64(utf8.RuneCountInString(part[:at]))
+				out.I[i] = from
 				break
 			}
-			at++
+			from++
 		}
 	}
 	return out, nil
@@ -349,7 +349,7 @@ func indexOfRegex(c *Ctx, _ value.Type, n int, args []*value.Vector) (*value.Vec
 	err := perPattern(c, "indexof_regex", texts(args[1]), n, func(re *regexp.Regexp, i int) {
 		t := s.at(i)
 		from, to, nth, ok := sp.bounds(i, has, int64(utf8.RuneCountInString(t)))
-		if !ok {
+		if !ok || has[0] && sp.start.at(i) < 0 {
 			out.SetNull(i)
 			return
 		}
@@ -413,8 +413,13 @@ func replaceStrings(_ *Ctx, _ value.Type, n int, args []*value.Vector) (*value.V
 			keys, vals = keys[:0], vals[:0]
 			if len(f) == len(t) {
 				for k, e := range f {
-					if key := value.FormatDynamic(e); key != "" {
-						keys, vals = append(keys, key), append(vals, value.FormatDynamic(t[k]))
+					key, isText := e.(string)
+					val, ok := t[k].(string)
+					if !ok { // a replacement that is no text keeps what was there
+						val = key
+					}
+					if isText && key != "" {
+						keys, vals = append(keys, key), append(vals, val)
 					}
 				}
 			}

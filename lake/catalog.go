@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -43,6 +44,13 @@ type tableDef struct {
 	Retention time.Duration
 	Gens      []*genDef  // oldest first
 	Segs      []*segment `json:"-"`
+	shown     *shown
+}
+
+// shown is the public list of a table's columns, made when first asked for.
+type shown struct {
+	once sync.Once
+	cols []Column
 }
 
 type colDef struct {
@@ -150,6 +158,7 @@ func (e *edit) change(name string) *tableDef {
 	}
 	e.copyMaps()
 	n := *t
+	n.shown = &shown{}
 	n.Columns, n.Gens, n.Segs = slices.Clone(t.Columns), slices.Clone(t.Gens), slices.Clone(t.Segs)
 	e.cat.tables[name] = &n
 	e.own[name], e.touched[name] = true, true
@@ -169,7 +178,7 @@ func (e *edit) ensure(name string, s value.Schema) (*tableDef, error) {
 			return nil, fmt.Errorf("table %s: the lake has its limit of %d tables", name, MaxTables)
 		}
 		e.copyMaps()
-		t = &tableDef{ID: e.id(), Name: name, Columns: []colDef{{Name: colTime, Type: value.Datetime, Phys: colTime}}}
+		t = &tableDef{ID: e.id(), Name: name, shown: &shown{}, Columns: []colDef{{Name: colTime, Type: value.Datetime, Phys: colTime}}}
 		e.cat.tables[name], e.cat.foldName[strings.ToLower(name)] = t, name
 		e.own[name], e.touched[name] = true, true
 	}
@@ -341,23 +350,8 @@ func absent(t value.Type) string {
 
 // describe makes the public form, without counts.
 func (t *tableDef) describe(workspace string) Table {
-	d := Table{Name: t.Name, Retention: t.Retention, Segments: len(t.Segs)}
-	d.Columns = append(d.Columns, Column{Name: colTenant, Type: value.String, Const: workspace})
-	var resource *colDef
-	for i := range t.Columns {
-		c := &t.Columns[i]
-		if c.Name == colResource {
-			resource = c
-			continue
-		}
-		d.Columns = append(d.Columns, Column{Name: c.Name, Type: c.Type, Physical: c.Phys, Ticks: c.Ticks})
-	}
-	d.Columns = append(d.Columns, Column{Name: colType, Type: value.String, Const: t.Name})
-	if resource != nil {
-		d.Columns = append(d.Columns, Column{Name: resource.Name, Type: resource.Type, Physical: resource.Phys})
-	} else {
-		d.Columns = append(d.Columns, Column{Name: colResource, Type: value.String})
-	}
+	t.shown.once.Do(func() { t.shown.cols = t.show(workspace) })
+	d := Table{Name: t.Name, Retention: t.Retention, Segments: len(t.Segs), Columns: t.shown.cols}
 	for _, s := range t.Segs {
 		d.Rows += s.Rows
 		d.Bytes += s.Bytes
@@ -369,4 +363,19 @@ func (t *tableDef) describe(workspace string) Table {
 		d.HotBytes += g.live.bytes.Load()
 	}
 	return d
+}
+
+// show lists the columns in the order of Log Analytics: the tenant, the time, the table's own, the type, the resource.
+func (t *tableDef) show(workspace string) []Column {
+	out := []Column{{Name: colTenant, Type: value.String, Const: workspace}}
+	resource := Column{Name: colResource, Type: value.String}
+	for _, c := range t.Columns {
+		col := Column{Name: c.Name, Type: c.Type, Physical: c.Phys, Ticks: c.Ticks}
+		if c.Name == colResource {
+			resource = col
+			continue
+		}
+		out = append(out, col)
+	}
+	return append(out, Column{Name: colType, Type: value.String, Const: t.Name}, resource)
 }

@@ -111,7 +111,7 @@ type Column struct {
 // Table describes a table as of the last commit.
 type Table struct {
 	Name      string
-	Columns   []Column // in the order a query shows them
+	Columns   []Column // in the order a query shows them; shared, not to be changed
 	HotRows   int64
 	HotBytes  int64 // estimate
 	Rows      int64 // hot and sealed

@@ -224,7 +224,7 @@ func (l *Lake) load(ctx context.Context, c *duck.Conn) error {
 	byID := map[int64]*tableDef{}
 	err = c.Query(ctx, `SELECT def FROM lake_table ORDER BY id`, nil, texts("def"), func(f *value.Frame) error {
 		for _, s := range f.Vecs[0].S {
-			t := &tableDef{}
+			t := &tableDef{shown: &shown{}}
 			if err := json.Unmarshal([]byte(s), t); err != nil {
 				return err
 			}

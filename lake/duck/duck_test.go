@@ -58,6 +58,9 @@ func TestQueryReadsEveryType(t *testing.T) {
 	}{
 		{`SELECT true`, value.Bool, "True"},
 		{`SELECT NULL::BOOLEAN`, value.Bool, ""},
+		{`SELECT NULL`, value.String, ""},
+		{`SELECT NULL`, value.GUID, ""},
+		{`SELECT NULL`, value.Datetime, ""},
 		{`SELECT -5::INTEGER`, value.Int, "-5"},
 		{`SELECT 9007199254740993`, value.Long, "9007199254740993"},
 		{`SELECT sum(x) FROM (VALUES (9223372036854775807), (1)) t(x)`, value.Long, "-9223372036854775808"},
@@ -190,4 +193,30 @@ func TestStreamsAndStopsEarly(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "boom") {
 		t.Fatal("an error in mid-stream is lost:", err)
 	}
+}
+
+func BenchmarkRead(b *testing.B) {
+	db, err := Open("", map[string]string{"threads": "2"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer db.Close()
+	c, err := db.Conn()
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer c.Close()
+	ctx := context.Background()
+	const n = 1_000_000
+	if _, err := c.Exec(ctx, `CREATE TABLE t AS SELECT make_timestamptz(1700000000000000 + range) AS a, range AS b, 'user-' || range % 1000 AS c, 'a longer text of about thirty bytes ' || range % 7 AS d FROM range(1000000)`); err != nil {
+		b.Fatal(err)
+	}
+	s := value.Schema{{Name: "a", Type: value.Datetime}, {Name: "b", Type: value.Long}, {Name: "c", Type: value.String}, {Name: "d", Type: value.String}}
+	for b.Loop() {
+		got := 0
+		if err := c.Query(ctx, `SELECT * FROM t`, nil, s, func(f *value.Frame) error { got += f.N; return nil }); err != nil || got != n {
+			b.Fatal(got, err)
+		}
+	}
+	b.ReportMetric(float64(n*4*b.N)/b.Elapsed().Seconds()/1e6, "Mcells/s")
 }

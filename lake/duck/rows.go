@@ -160,6 +160,14 @@ func (c *resultCol) read(chunk duckdb.DataChunk, n int, fr *value.Frame) error {
 		}
 		return nil
 	}
+	if allTrue(null) { // whatever its type, as of a bare NULL
+		v := value.New(c.want, n)
+		for i := range n {
+			v.SetNull(i)
+		}
+		fr.Vecs[c.out] = v
+		return nil
+	}
 	v := &value.Vector{Type: c.want, N: n, Null: null}
 	fr.Vecs[c.out] = v
 	isNull := func(i int) bool { return null != nil && null[i] }
@@ -360,6 +368,15 @@ func (c *resultCol) read(chunk duckdb.DataChunk, n int, fr *value.Frame) error {
 		return c.mismatch()
 	}
 	return nil
+}
+
+func allTrue(b []bool) bool {
+	for _, x := range b {
+		if !x {
+			return false
+		}
+	}
+	return len(b) > 0
 }
 
 func zeroNulls(x []int64, null []bool) {

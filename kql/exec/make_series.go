@@ -88,6 +88,13 @@ func (x *run) newAxis(n *plan.MakeSeries, t value.Type) (*axis, error) {
 		}
 		a.from, a.ffrom, a.fixed = asWhole(from), asReal(from), true
 	}
+	if n.InRange && a.fixed { // bins of the range form are those of bin(), which hold the start, not begin with it
+		if a.real {
+			a.ffrom = math.Floor(a.ffrom/a.fstep) * a.fstep
+		} else {
+			a.from = floorDiv(a.from, a.step) * a.step
+		}
+	}
 	if n.To == nil {
 		return a, nil
 	}

@@ -49,6 +49,11 @@ func (p *pluginRun) timeline(more ...*value.Value) (*timeline, error) {
 		return nil, err
 	}
 	t.start, t.end = asWhole(start), asWhole(end)
+	for _, v := range more {
+		if v.Type == value.String {
+			return nil, notSupported(p.n.At, "calendar windows (week, month, year) of %s are not built into picket yet; give a timespan", p.n.Plugin)
+		}
+	}
 	t.dims, err = p.dims(4 + len(more))
 	return t, err
 }
@@ -308,12 +313,17 @@ func (p *pluginRun) ranged(windows ...*value.Value) (*timeline, error) {
 	if err := p.numbers(at, windows...); err != nil {
 		return nil, err
 	}
+	for _, v := range windows {
+		if v.Type == value.String {
+			return nil, notSupported(p.n.At, "calendar windows (week, month, year) of %s are not built into picket yet; give a timespan", p.n.Plugin)
+		}
+	}
 	t.dims, err = p.dims(at + len(windows))
 	return t, err
 }
 
 // activityMetrics is activity_metrics(id, time [, start, end], window [, dimensions]): for each window its ids, the ids
-// never seen before, and which part of the previous window's ids came back (retention) or stayed away (churn).
+// not seen in the window before, and which part of the previous window's ids came back (retention) or stayed away (churn).
 func activityMetrics(p *pluginRun) (*batch, error) {
 	var win value.Value
 	t, err := p.ranged(&win)
@@ -328,19 +338,19 @@ func activityMetrics(p *pluginRun) (*batch, error) {
 	w := p.writer()
 	for _, rows := range sortedGroups(p.in.n, t.dims) {
 		ev := t.events(rows, t.start, t.end)
-		seen, prev := map[string]bool{}, map[string]bool{}
+		prev := map[string]bool{}
 		for b, k := int64(0), 0; b < bins && k < len(ev); b++ {
 			ids, fresh, back := map[string]bool{}, int64(0), 0
 			for ; k < len(ev) && (ev[k].at-t.start)/step == b; k++ {
 				id := ev[k].id
-				if !ids[id] && prev[id] {
+				switch {
+				case ids[id]:
+				case prev[id]:
 					back++
-				}
-				ids[id] = true
-				if !seen[id] {
-					seen[id] = true
+				default:
 					fresh++
 				}
+				ids[id] = true
 			}
 			if len(ids) > 0 || len(prev) > 0 {
 				retention := float64(back) / float64(len(prev))
@@ -356,25 +366,14 @@ func activityMetrics(p *pluginRun) (*batch, error) {
 	return w.b, nil
 }
 
-// newActivityMetrics is new_activity_metrics(id, time, start, end, window [, dimensions]): the ids that were new in one
-// window, and how many of them came in each later one.
+// newActivityMetrics is new_activity_metrics(id, time, start, end, window [, cohort] [, dimensions] [, lookback]): for each
+// window the ids that were new in it (its cohort), and for each window from there on how many of them came back and how
+// many ids came that no window up to the cohort's had. Ids of the lookback table are not new.
 func newActivityMetrics(p *pluginRun) (*batch, error) {
-	for _, a := range p.n.Args {
-		if _, ok := a.(*plan.TableArg); ok {
-			return nil, notSupported(p.n.At, "the lookback argument of new_activity_metrics is not built into picket yet")
-		}
-	}
-	if len(p.n.Args) > 5 {
-		if _, ok := p.n.Args[5].(*plan.ColRef); !ok {
-			return nil, notSupported(p.n.At, "the cohort argument of new_activity_metrics is not built into picket yet")
-		}
-	}
-	var win value.Value
-	t, err := p.timeline(&win)
+	t, step, cohort, known, err := p.newActivityArgs()
 	if err != nil {
 		return nil, err
 	}
-	step := asWhole(win)
 	bins, err := t.bins(step)
 	if err != nil {
 		return nil, err
@@ -398,6 +397,9 @@ func newActivityMetrics(p *pluginRun) (*batch, error) {
 		}
 		cohorts := make([]map[string]bool, bins)
 		for id, b := range first {
+			if known[id] {
+				continue
+			}
 			if cohorts[b] == nil {
 				cohorts[b] = map[string]bool{}
 			}
@@ -405,19 +407,24 @@ func newActivityMetrics(p *pluginRun) (*batch, error) {
 		}
 		for from := int64(0); from < bins; from++ {
 			n := len(cohorts[from])
-			if n == 0 {
+			if n == 0 || cohort != nil && from != (*cohort-t.start)/step {
 				continue
 			}
 			for to := from; to < bins; to++ {
-				kept := 0
-				for id := range cohorts[from] {
-					if in[to][id] {
+				kept, fresh := 0, n
+				if to > from {
+					fresh = 0
+				}
+				for id := range in[to] {
+					if cohorts[from][id] {
 						kept++
+					} else if first[id] > from {
+						fresh++
 					}
 				}
 				rate := float64(kept) / float64(n)
 				row := append([]value.Value{t.time(t.start + from*step), t.time(t.start + to*step)}, t.cells(rows[0])...)
-				row = append(row, value.OfLong(int64(n)), value.OfLong(int64(kept)), value.OfLong(int64(n-kept)), value.OfReal(rate), value.OfReal(1-rate))
+				row = append(row, value.OfLong(int64(fresh)), value.OfLong(int64(kept)), value.OfLong(int64(n-kept)), value.OfReal(rate), value.OfReal(1-rate))
 				if err := w.add(row...); err != nil {
 					return nil, err
 				}
@@ -425,6 +432,71 @@ func newActivityMetrics(p *pluginRun) (*batch, error) {
 		}
 	}
 	return w.b, nil
+}
+
+// newActivityArgs reads new_activity_metrics' arguments: after the window come a constant cohort, column dimensions and a
+// table of known ids, each optional.
+func (p *pluginRun) newActivityArgs() (t *timeline, step int64, cohort *int64, known map[string]bool, err error) {
+	t = &timeline{p: p}
+	if t.id, err = p.column(0); err != nil {
+		return nil, 0, nil, nil, err
+	}
+	if t.at, err = p.column(1); err != nil {
+		return nil, 0, nil, nil, err
+	}
+	t.t = t.at.Type
+	var start, end, win value.Value
+	if err := p.numbers(2, &start, &end, &win); err != nil {
+		return nil, 0, nil, nil, err
+	}
+	if win.Type == value.String {
+		return nil, 0, nil, nil, notSupported(p.n.At, "calendar windows (week, month, year) of %s are not built into picket yet; give a timespan", p.n.Plugin)
+	}
+	t.start, t.end, step = asWhole(start), asWhole(end), asWhole(win)
+	known = map[string]bool{}
+	for i := 5; i < len(p.n.Args); i++ {
+		switch a := p.n.Args[i].(type) {
+		case *plan.ColRef:
+			v, err := p.column(i)
+			if err != nil {
+				return nil, 0, nil, nil, err
+			}
+			t.dims = append(t.dims, v)
+		case *plan.TableArg:
+			in, err := p.x.build(a.Node)
+			if err != nil {
+				return nil, 0, nil, nil, err
+			}
+			for b, err := range in {
+				if err == nil {
+					err = p.x.step(b.n)
+				}
+				if err != nil {
+					return nil, 0, nil, nil, err
+				}
+				// The ids are the column named as the id's, else the last one.
+				at := len(b.vecs) - 1
+				if r, ok := p.n.Args[0].(*plan.ColRef); ok {
+					for c, col := range a.Node.Cols() {
+						if col.Name == r.Name {
+							at = c
+						}
+					}
+				}
+				for k := 0; k < b.n; k++ {
+					known[string(value.AppendKey(nil, b.vecs[at], k))] = true
+				}
+			}
+		default:
+			v, err := p.constant(i)
+			if err != nil {
+				return nil, 0, nil, nil, err
+			}
+			n := asWhole(v)
+			cohort = &n
+		}
+	}
+	return t, step, cohort, known, nil
 }
 
 // sessionCount is session_count(id, time, start, end, bin, lookback [, dimensions]): the sessions that begin in each bin.

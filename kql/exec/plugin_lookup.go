@@ -293,26 +293,23 @@ func (p *pluginRun) geoLookup(near func(lon, lat, shape value.Value, radius floa
 	}
 	// The optional arguments are radius, return_unmatched, lookup_area_radius, return_lookup_key. The area radius only
 	// speeds the service's search up; the key is in the plan's output columns.
-	radius, unmatched, reals := 0.0, false, 0
 	rest, err := p.constants(4)
 	if err != nil {
 		return nil, err
 	}
-	bools := 0
+	radius, reals := 0.0, 0
+	var flags []bool
 	for _, v := range rest {
 		switch v.Type {
 		case value.Bool:
-			if bools == 0 {
-				unmatched = !v.Null && v.I != 0
-			}
-			bools++
+			flags = append(flags, !v.Null && v.I != 0)
 		case value.Real, value.Int, value.Long, value.Decimal:
-			if reals == 0 && bools == 0 && !v.Null {
+			if reals++; reals == 1 && !v.Null {
 				radius = asReal(v)
 			}
-			reals++
 		}
 	}
+	unmatched := p.wantsUnmatched(k, flags)
 	for i := 0; i < p.in.n; i++ {
 		if err := p.x.step(k.table.n * 16); err != nil {
 			return nil, err
@@ -336,4 +333,26 @@ func (p *pluginRun) geoLookup(near func(lon, lat, shape value.Value, radius floa
 		}
 	}
 	return k.result(), nil
+}
+
+// wantsUnmatched settles which of the flags given is return_unmatched: the other one is return_lookup_key, and whether
+// that is set shows in the output's columns.
+func (p *pluginRun) wantsUnmatched(k *lookup, flags []bool) bool {
+	set := 0
+	for _, f := range flags {
+		if f {
+			set++
+		}
+	}
+	key, hasKey := p.n.Args[1].(*plan.ColRef)
+	withKey := false
+	for _, at := range k.out {
+		if at < 0 && hasKey && k.cols[-1-at].ID == key.ID {
+			withKey = true
+		}
+	}
+	if withKey {
+		set--
+	}
+	return set > 0
 }

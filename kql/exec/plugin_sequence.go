@@ -1,9 +1,9 @@
 package exec
 
 import (
+	"slices"
 	"sort"
 
-	"picket/kql/plan"
 	"picket/kql/value"
 )
 
@@ -93,9 +93,8 @@ func nearestRank(q float64, n int) int {
 	return max(0, min(r-1, n-1))
 }
 
-// sequenceDetect is sequence_detect(time, maxStep, maxSpan, predicate … [, dimensions]): the places where rows match the
-// predicates one after the other, each within maxStep of the last and all within maxSpan. A sequence begins at the last
-// row that matches the first predicate before the second matches.
+// sequenceDetect is sequence_detect(time, maxStep, maxSpan, predicate … [, dimensions]): every chain of times at which the
+// predicates hold one after the other, each within maxStep of the last and all within maxSpan.
 func sequenceDetect(p *pluginRun) (*batch, error) {
 	at, err := p.column(0)
 	if err != nil {
@@ -105,87 +104,77 @@ func sequenceDetect(p *pluginRun) (*batch, error) {
 	if err := p.numbers(1, &step, &span); err != nil {
 		return nil, err
 	}
+	// The output has a column for each dimension and each predicate, and the duration; predicates come first.
 	var preds, dims []*value.Vector
 	for i := 3; i < len(p.n.Args); i++ {
 		v, err := p.column(i)
 		if err != nil {
 			return nil, err
 		}
-		_, col := p.n.Args[i].(*plan.ColRef)
-		if v.Type == value.Bool && len(dims) == 0 && !(col && len(preds) > 0 && !p.isStep(i, len(dims))) {
+		if v.Type == value.Bool && len(dims) == 0 {
 			preds = append(preds, v)
 		} else {
 			dims = append(dims, v)
 		}
 	}
-	if len(preds) == 0 {
-		return nil, invalid(p.n.At, "sequence_detect misses its predicates")
-	}
-	w := p.writer()
-	if len(p.n.Out) != len(dims)+len(preds)+1 {
+	if len(preds) == 0 || len(p.n.Out) != len(dims)+len(preds)+1 {
 		return nil, notSupported(p.n.At, "sequence_detect with these arguments is not built into picket yet")
 	}
+	w := p.writer()
 	for _, rows := range sortedGroups(p.in.n, dims) {
-		if err := p.x.step(len(rows)); err != nil {
-			return nil, err
-		}
-		rows = append([]int32(nil), rows...)
-		sort.SliceStable(rows, func(i, j int) bool { return value.CompareRows(at, int(rows[i]), at, int(rows[j])) < 0 })
-		open := make([][]int64, len(preds)) // the times of the best sequence that reached step k
-		for _, r := range rows {
-			t, ok := ticks(at, int(r))
-			if !ok {
-				continue
+		times := make([][]int64, len(preds)) // the distinct times of each step, ascending
+		for k, v := range preds {
+			seen := map[int64]bool{}
+			for _, r := range rows {
+				t, ok := ticks(at, int(r))
+				if ok && !v.IsNull(int(r)) && v.I[v.Idx(int(r))] != 0 && !seen[t] {
+					seen[t] = true
+					times[k] = append(times[k], t)
+				}
 			}
-			for k := len(preds) - 1; k >= 0; k-- {
-				v := preds[k]
-				if v.IsNull(int(r)) || v.I[v.Idx(int(r))] == 0 {
-					continue
+			slices.Sort(times[k])
+		}
+		var dim []value.Value
+		for _, d := range dims {
+			dim = append(dim, d.At(int(rows[0])))
+		}
+		var extend func(chain []int64) error
+		extend = func(chain []int64) error {
+			if err := p.x.step(1); err != nil {
+				return err
+			}
+			k := len(chain)
+			if k == len(preds) {
+				row := slices.Clone(dim)
+				for _, t := range chain {
+					row = append(row, value.Of(at.Type, t))
 				}
-				if k == 0 {
-					open[0] = []int64{t}
-					continue
+				return w.add(append(row, value.Of(p.n.Out[len(p.n.Out)-1].Type, chain[k-1]-chain[0]))...)
+			}
+			from, _ := slices.BinarySearch(times[k], chain[k-1]+1)
+			for _, t := range times[k][from:] {
+				if t-chain[k-1] > asWhole(step) || t-chain[0] > asWhole(span) {
+					break
 				}
-				before := open[k-1]
-				if before == nil || t-before[k-1] > asWhole(step) || t-before[0] > asWhole(span) {
-					continue
+				if err := extend(append(slices.Clone(chain), t)); err != nil {
+					return err
 				}
-				open[k] = append(append([]int64(nil), before...), t)
-				open[k-1] = nil
-				if k < len(preds)-1 {
-					continue
-				}
-				var row []value.Value
-				for _, d := range dims {
-					row = append(row, d.At(int(r)))
-				}
-				for _, m := range open[k] {
-					row = append(row, value.Of(at.Type, m))
-				}
-				kind := value.Timespan
-				if at.Type == value.Int || at.Type == value.Long {
-					kind = at.Type
-				}
-				if err := w.add(append(row, value.Of(kind, t-open[k][0]))...); err != nil {
-					return nil, err
-				}
-				open[k] = nil
+			}
+			return nil
+		}
+		for _, t := range times[0] {
+			if err := extend([]int64{t}); err != nil {
+				return nil, err
 			}
 		}
 	}
 	return w.b, nil
 }
 
-// isStep tells a boolean column that is a predicate from one that is a dimension by the number of output columns.
-func (p *pluginRun) isStep(i, dims int) bool {
-	return len(p.n.Out) == len(p.n.Args)-3+1 && dims == 0
-}
-
-// funnelSequenceCompletion is funnel_sequence_completion(id, time, start, end, step, state, sequence, maxPeriods
-// [, dimensions]): for each step and each period of maxPeriods, how many ids completed each prefix of the sequence within
-// the period, beginning in the step.
+// funnelSequenceCompletion is funnel_sequence_completion(id, time, start, end, step, state, sequence, periods): for each step
+// and each period, how many ids that reached the first state in the step came to each further state of the sequence within
+// the period.
 func funnelSequenceCompletion(p *pluginRun) (*batch, error) {
-	var step value.Value
 	id, err := p.column(0)
 	if err != nil {
 		return nil, err
@@ -194,29 +183,25 @@ func funnelSequenceCompletion(p *pluginRun) (*batch, error) {
 	if err != nil {
 		return nil, err
 	}
-	var start, end value.Value
-	if err := p.numbers(2, &start, &end, &step); err != nil {
+	var start, end, stepV, seq, periods value.Value
+	if err := p.numbers(2, &start, &end, &stepV); err != nil {
 		return nil, err
 	}
 	state, err := p.column(5)
 	if err != nil {
 		return nil, err
 	}
-	var seq, periods value.Value
 	if err := p.numbers(6, &seq, &periods); err != nil {
-		return nil, err
-	}
-	dims, err := p.dims(8)
-	if err != nil {
 		return nil, err
 	}
 	states, ok := seq.D.([]any)
 	windows, ok2 := periods.D.([]any)
-	if !ok || !ok2 || len(states) == 0 {
-		return nil, invalid(p.n.At, "funnel_sequence_completion wants an array of states and an array of periods")
+	if !ok || !ok2 || len(states) == 0 || len(p.n.Args) > 8 {
+		return nil, invalid(p.n.At, "funnel_sequence_completion wants an array of states and an array of periods, and no dimensions")
 	}
-	t := &timeline{p: p, id: id, at: at, dims: dims, start: asWhole(start), end: asWhole(end), t: at.Type}
-	bins, err := t.bins(asWhole(step))
+	t := &timeline{p: p, id: id, at: at, start: asWhole(start), end: asWhole(end), t: at.Type}
+	step := asWhole(stepV)
+	bins, err := t.bins(step)
 	if err != nil {
 		return nil, err
 	}
@@ -224,64 +209,68 @@ func funnelSequenceCompletion(p *pluginRun) (*batch, error) {
 	for i, s := range states {
 		want[i] = value.FormatDynamic(s)
 	}
+	type visit struct {
+		at    int64
+		state string
+	}
+	byID := map[string][]visit{}
+	for r := 0; r < p.in.n; r++ {
+		if n, ok := ticks(at, r); ok && n >= t.start && n <= t.end {
+			k := string(value.AppendKey(nil, id, r))
+			byID[k] = append(byID[k], visit{n, value.Text(state, r)})
+		}
+	}
+	for _, v := range byID {
+		sort.SliceStable(v, func(i, j int) bool { return v[i].at < v[j].at })
+	}
 	w := p.writer()
-	for _, rows := range sortedGroups(p.in.n, dims) {
-		type visit struct {
-			at    int64
-			state string
-		}
-		byID := map[string][]visit{}
-		for _, r := range rows {
-			n, ok := ticks(at, int(r))
-			if ok && n >= t.start && n <= t.end {
-				k := string(value.AppendKey(nil, id, int(r)))
-				byID[k] = append(byID[k], visit{n, value.Text(state, int(r))})
+	for b := int64(0); b < bins; b++ {
+		from := t.start + b*step
+		for _, pw := range windows {
+			period := elemTicks(pw)
+			done := make([]int64, len(want))
+			for _, v := range byID {
+				if err := p.x.step(len(v)); err != nil {
+					return nil, err
+				}
+				best := 0
+				for i := range v {
+					if v[i].at < from || v[i].at >= from+step || v[i].state != want[0] {
+						continue
+					}
+					k := 1
+					for j := i + 1; j < len(v) && k < len(want) && v[j].at-v[i].at <= period; j++ {
+						if v[j].state == want[k] {
+							k++
+						}
+					}
+					best = max(best, k)
+				}
+				for k := 0; k < best; k++ {
+					done[k]++
+				}
 			}
-		}
-		for k := range byID {
-			v := byID[k]
-			sort.SliceStable(v, func(i, j int) bool { return v[i].at < v[j].at })
-		}
-		for b := int64(0); b < bins; b++ {
-			from := t.start + b*asWhole(step)
-			for _, pw := range windows {
-				period := asWhole(value.OfDynamic(pw))
-				done := make([]int64, len(want))
-				for _, v := range byID {
-					if err := p.x.step(len(v)); err != nil {
-						return nil, err
-					}
-					best := 0
-					for i := range v {
-						if v[i].at < from || v[i].at >= from+asWhole(step) || v[i].state != want[0] {
-							continue
-						}
-						k := 1
-						for j := i + 1; j < len(v) && k < len(want) && v[j].at-v[i].at <= period; j++ {
-							if v[j].state == want[k] {
-								k++
-							}
-						}
-						best = max(best, k)
-					}
-					for k := 0; k < best; k++ {
-						done[k]++
-					}
-				}
-				if done[0] == 0 {
-					continue
-				}
-				for k, n := range done {
-					row := []value.Value{t.time(from)}
-					per := value.OfDynamic(pw)
-					row = append(row, castElem(per.D, p.n.Out[len(row)].Type), value.OfString(want[k]))
-					row = append(row, t.cells(rows[0])...)
-					if err := w.add(append(row, value.OfLong(n))...); err != nil {
-						return nil, err
-					}
+			if done[0] == 0 {
+				continue
+			}
+			for k, n := range done {
+				if err := w.add(t.time(from), value.OfString(want[k]), value.Of(value.Timespan, period), value.OfLong(n)); err != nil {
+					return nil, err
 				}
 			}
 		}
 	}
 	return w.b, nil
+}
+
+// elemTicks reads a timespan inside a dynamic array: as such, as text, or as ticks.
+func elemTicks(e any) int64 {
+	switch x := e.(type) {
+	case value.TimeSpan:
+		return int64(x)
+	case string:
+		n, _ := value.ParseTimespan(x)
+		return n
+	}
+	return asWhole(value.OfDynamic(e))
 }

@@ -535,6 +535,18 @@ func (l *Lake) SetRetention(ctx context.Context, table string, d time.Duration) 
 	})
 }
 
+// DropTable removes the table and all its rows. Snapshots that began before still see it.
+func (l *Lake) DropTable(ctx context.Context, table string) error {
+	return l.do(ctx, func(e *edit) error {
+		t := e.cat.table(table)
+		if t == nil {
+			return fmt.Errorf("drop table %s: %w", table, ErrNoTable)
+		}
+		e.drop(t)
+		return nil
+	})
+}
+
 // do has the committer change the catalog in a transaction of its own.
 func (l *Lake) do(ctx context.Context, f func(e *edit) error) error {
 	r := &request{ctx: ctx, do: f, done: make(chan struct{})}

@@ -251,6 +251,21 @@ func (t *tableDef) physical(name string) string {
 	return p
 }
 
+// drop takes the table out of the catalog.
+func (e *edit) drop(t *tableDef) {
+	e.copyMaps()
+	delete(e.cat.tables, t.Name)
+	delete(e.cat.foldName, strings.ToLower(t.Name))
+	delete(e.touched, t.Name)
+	for _, g := range t.Gens {
+		e.sql = append(e.sql, `DROP TABLE `+g.table())
+	}
+	e.sql = append(e.sql, fmt.Sprintf(`DELETE FROM lake_table WHERE id = %d`, t.ID))
+	for _, s := range t.Segs {
+		e.oldSegs = append(e.oldSegs, tableSeg{t.Name, s})
+	}
+}
+
 // tick notes that a seventh digit occurs in the column.
 func (e *edit) tick(table, column string) *tableDef {
 	t := e.change(table)

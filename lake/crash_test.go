@@ -97,6 +97,7 @@ func crashChild(dir string) error {
 }
 
 func TestCrash(t *testing.T) {
+	t.Parallel()
 	kills := 5
 	if s := os.Getenv("PICKET_CRASH"); s != "" {
 		kills, _ = strconv.Atoi(s)
@@ -115,7 +116,7 @@ func TestCrash(t *testing.T) {
 		if kills > 2*len(points) && i < len(points) {
 			point = points[i]
 		}
-		got := crashOnce(t, dir, point, base, time.Duration(150+r.Intn(700))*time.Millisecond)
+		got := crashOnce(t, dir, point, base, time.Duration(100+r.Intn(400))*time.Millisecond)
 		for _, n := range got {
 			acked[n] = true
 		}

@@ -9,6 +9,9 @@ import (
 // itself as soon as there is room.
 var ErrFull = errors.New("the disk of the data folder is full")
 
+// ErrMemory says that a query needs more memory than Options.MemoryLimit lets it have.
+var ErrMemory = errors.New("the query needs more memory than is allowed")
+
 // ErrClosed says that the lake or the snapshot was closed.
 var ErrClosed = errors.New("the lake is closed")
 

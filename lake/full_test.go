@@ -43,7 +43,8 @@ func TestFullDisk(t *testing.T) {
 		reserve int64
 	}{{"the reserve", 8 << 20}, {"the very end", -1 << 40}} {
 		t.Run(c.name, func(t *testing.T) {
-			disk := smallDisk(t, 96)
+			t.Parallel()
+			disk := smallDisk(t, 64)
 			dir := filepath.Join(disk, "lake")
 			l := openLake(t, Options{Dir: dir})
 			l.reserve = c.reserve
@@ -51,7 +52,7 @@ func TestFullDisk(t *testing.T) {
 			add := func() error {
 				var b strings.Builder
 				first := next
-				for range 2000 {
+				for range 1000 {
 					fmt.Fprintf(&b, `{"k":%d,"pad":"%0200d"}`+"\n", next, next*7919)
 					next++
 				}
@@ -94,7 +95,7 @@ func TestFullDisk(t *testing.T) {
 					seen[k]++
 				}
 				for first := range acked {
-					for k := first; k < first+2000; k++ {
+					for k := first; k < first+1000; k++ {
 						if seen[fmt.Sprint(k)] != 1 {
 							t.Fatalf("%s: row %d is there %d times", when, k, seen[fmt.Sprint(k)])
 						}

@@ -111,6 +111,9 @@ func (l *Lake) Seal(ctx context.Context, table string) error {
 	}
 	defer s.Close()
 	t := s.cat.tables[table]
+	if t == nil {
+		return nil // dropped meanwhile
+	}
 	gens = slices.DeleteFunc(gens, func(g *genDef) bool { // sealed by somebody else meanwhile
 		return !slices.ContainsFunc(t.Gens, func(h *genDef) bool { return h.ID == g.ID })
 	})
@@ -143,6 +146,9 @@ func (l *Lake) replace(ctx context.Context, table string, gens []*genDef, old, s
 		return err
 	}
 	err := l.do(ctx, func(e *edit) error {
+		if e.cat.tables[table] == nil {
+			return fmt.Errorf("table %s: %w", table, ErrNoTable)
+		}
 		t := e.change(table)
 		for _, g := range gens {
 			i := slices.IndexFunc(t.Gens, func(h *genDef) bool { return h.ID == g.ID })
@@ -323,7 +329,7 @@ func (l *Lake) merge(ctx context.Context, table string, old []*segment) error {
 	defer s.Close()
 	t := s.cat.tables[table]
 	for _, o := range old {
-		if !slices.ContainsFunc(t.Segs, func(x *segment) bool { return x.ID == o.ID }) {
+		if t == nil || !slices.ContainsFunc(t.Segs, func(x *segment) bool { return x.ID == o.ID }) {
 			return nil // gone meanwhile
 		}
 	}

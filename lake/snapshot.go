@@ -217,8 +217,12 @@ func (s *Snapshot) with(ctx context.Context, f func(ctx context.Context) error) 
 	if err != nil {
 		s.failed = err
 	}
-	if duck.IsFull(err) {
+	var de *duck.Error
+	switch {
+	case duck.IsFull(err):
 		return fmt.Errorf("%w (%v)", ErrFull, err)
+	case errors.As(err, &de) && de.Kind == "Out of Memory":
+		return fmt.Errorf("%w (%v)", ErrMemory, err)
 	}
 	return err
 }

@@ -362,7 +362,7 @@ func (t *Template) Nodes() []Node {
 // ParseTemplate reads a string of a definition: "@expr", text with "@{expr}" inside, "@@" for a leading @ and
 // "@@{" for a literal "@{".
 func ParseTemplate(s string) (*Template, error) {
-	if strings.HasPrefix(s, "@") && !strings.HasPrefix(s, "@@") && !strings.HasPrefix(s, "@{") {
+	if len(s) > 1 && strings.HasPrefix(s, "@") && !strings.HasPrefix(s, "@@") && !strings.HasPrefix(s, "@{") {
 		if len(s) > MaxExpressionLength+1 {
 			return nil, &SyntaxError{s[:100] + "…", 0, fmt.Sprintf("the expression has %d characters, the limit is %d", len(s)-1, MaxExpressionLength)}
 		}

@@ -3,6 +3,7 @@ package canary
 import (
 	"context"
 	"crypto/rand"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	mrand "math/rand/v2"
@@ -69,8 +70,10 @@ func (s *Service) CreateBulk(ctx context.Context, rs []CreateRequest) ([]Created
 		}
 	}
 	err := s.d.State.Tx(ctx, func(tx *state.Tx) error {
+		ins := inserts{ctx: ctx, tx: tx, st: map[string]*sql.Stmt{}}
+		defer ins.close()
 		for i := range ps {
-			if err := insertToken(ctx, tx, &ps[i]); err != nil {
+			if err := insertToken(&ins, &ps[i]); err != nil {
 				return err
 			}
 		}
@@ -213,7 +216,33 @@ func (s *Service) input(id string, r *CreateRequest, seed [32]byte, now time.Tim
 	return BuildInput{Token: id, URL: t.URL, Hostname: t.Hostname, FileName: r.FileName, Created: now, Seed: seed, Decoy: r.Decoy, Document: r.OwnDocument}
 }
 
-func insertToken(ctx context.Context, tx *state.Tx, p *prepared) error {
+// inserts runs statements of one transaction, each prepared once.
+type inserts struct {
+	ctx context.Context
+	tx  *state.Tx
+	st  map[string]*sql.Stmt
+}
+
+func (i *inserts) exec(q string, args ...any) error {
+	st := i.st[q]
+	if st == nil {
+		var err error
+		if st, err = i.tx.PrepareContext(i.ctx, q); err != nil {
+			return err
+		}
+		i.st[q] = st
+	}
+	_, err := st.ExecContext(i.ctx, args...)
+	return err
+}
+
+func (i *inserts) close() {
+	for _, st := range i.st {
+		st.Close() // the transaction's end closes them anyway
+	}
+}
+
+func insertToken(ins *inserts, p *prepared) error {
 	js, err := json.Marshal(params{Decoy: p.r.Decoy})
 	if err != nil {
 		return err
@@ -222,40 +251,40 @@ func insertToken(ctx context.Context, tx *state.Tx, p *prepared) error {
 	if !p.r.Expires.IsZero() {
 		exp = p.r.Expires.UnixMicro()
 	}
-	if _, err := tx.ExecContext(ctx, `INSERT INTO canary_token(id, kind, file_name, memo, free_memo, computername, public_ip, private_ip, share_path,
+	if err := ins.exec(`INSERT INTO canary_token(id, kind, file_name, memo, free_memo, computername, public_ip, private_ip, share_path,
 description, owner, created_at, expires_at, auth_hash, seed, params) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
 		p.id, p.r.Kind, p.r.FileName, p.r.Memo, p.r.FreeMemo, p.place.Computername, p.place.PublicIP, p.place.PrivateIP, p.place.SharePath,
 		p.place.Description, p.r.Owner, p.now.UnixMicro(), exp, p.hash, p.seed[:], string(js)); err != nil {
 		return err
 	}
 	if p.doc != nil {
-		if _, err := tx.ExecContext(ctx, `INSERT INTO canary_document(token, data) VALUES(?,?)`, p.id, p.doc); err != nil {
+		if err := ins.exec(`INSERT INTO canary_document(token, data) VALUES(?,?)`, p.id, p.doc); err != nil {
 			return err
 		}
 	}
-	if err := putTags(ctx, tx, p.id, p.r.Tags); err != nil {
+	if err := putTags(ins, p.id, p.r.Tags); err != nil {
 		return err
 	}
-	return putContacts(ctx, tx, p.id, p.mails, p.hooks)
+	return putContacts(ins, p.id, p.mails, p.hooks)
 }
 
-func putTags(ctx context.Context, tx *state.Tx, id string, tags []string) error {
+func putTags(ins *inserts, id string, tags []string) error {
 	for _, t := range tags {
-		if _, err := tx.ExecContext(ctx, `INSERT INTO canary_tag(token, tag) VALUES(?,?)`, id, t); err != nil {
+		if err := ins.exec(`INSERT INTO canary_tag(token, tag) VALUES(?,?)`, id, t); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func putContacts(ctx context.Context, tx *state.Tx, id string, mails, hooks []string) error {
+func putContacts(ins *inserts, id string, mails, hooks []string) error {
 	n := 0
 	for _, c := range []struct {
 		kind string
 		list []string
 	}{{notifyMail, mails}, {notifyWebhook, hooks}} {
 		for _, t := range c.list {
-			if _, err := tx.ExecContext(ctx, `INSERT INTO canary_contact(token, n, kind, target) VALUES(?,?,?,?)`, id, n, c.kind, t); err != nil {
+			if err := ins.exec(`INSERT INTO canary_contact(token, n, kind, target) VALUES(?,?,?,?)`, id, n, c.kind, t); err != nil {
 				return err
 			}
 			n++

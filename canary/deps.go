@@ -114,7 +114,7 @@ func Migrations() []state.Migration {
 	return []state.Migration{{Room: "canary", Step: 1, SQL: `
 CREATE TABLE canary_key(name TEXT PRIMARY KEY, value BLOB NOT NULL);
 CREATE TABLE canary_token(
-  id TEXT PRIMARY KEY, kind TEXT NOT NULL, file_name TEXT NOT NULL DEFAULT '', memo TEXT NOT NULL, free_memo INTEGER NOT NULL DEFAULT 0,
+  n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, file_name TEXT NOT NULL DEFAULT '', memo TEXT NOT NULL, free_memo INTEGER NOT NULL DEFAULT 0,
   computername TEXT NOT NULL DEFAULT '', public_ip TEXT NOT NULL DEFAULT '', private_ip TEXT NOT NULL DEFAULT '',
   share_path TEXT NOT NULL DEFAULT '', description TEXT NOT NULL DEFAULT '',
   owner TEXT NOT NULL DEFAULT '', created_at INTEGER NOT NULL, expires_at INTEGER, enabled INTEGER NOT NULL DEFAULT 1,
@@ -122,6 +122,14 @@ CREATE TABLE canary_token(
   auth_hash BLOB NOT NULL, seed BLOB NOT NULL, params TEXT NOT NULL DEFAULT '{}',
   hits INTEGER NOT NULL DEFAULT 0, last_hit INTEGER);
 CREATE INDEX canary_token_created ON canary_token(created_at, id);
+CREATE INDEX canary_token_off ON canary_token(created_at, id) WHERE enabled=0;
+CREATE INDEX canary_token_expires ON canary_token(expires_at) WHERE expires_at IS NOT NULL;
+CREATE VIRTUAL TABLE canary_search USING fts5(text, tokenize='trigram');
+CREATE TRIGGER canary_search_new AFTER INSERT ON canary_token BEGIN
+  INSERT INTO canary_search(rowid, text) VALUES(new.n, new.id||char(10)||new.file_name||char(10)||new.memo||char(10)||new.owner); END;
+CREATE TRIGGER canary_search_set AFTER UPDATE OF file_name, memo, owner ON canary_token BEGIN
+  UPDATE canary_search SET text=new.id||char(10)||new.file_name||char(10)||new.memo||char(10)||new.owner WHERE rowid=new.n; END;
+CREATE TRIGGER canary_search_old AFTER DELETE ON canary_token BEGIN DELETE FROM canary_search WHERE rowid=old.n; END;
 CREATE TABLE canary_tag(token TEXT NOT NULL REFERENCES canary_token(id) ON DELETE CASCADE, tag TEXT NOT NULL, PRIMARY KEY(token, tag)) WITHOUT ROWID;
 CREATE INDEX canary_tag_tag ON canary_tag(tag, token);
 CREATE TABLE canary_contact(token TEXT NOT NULL REFERENCES canary_token(id) ON DELETE CASCADE, n INTEGER NOT NULL,

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"picket/state"
 )
@@ -93,13 +94,20 @@ func (s *Service) List(ctx context.Context, f Filter) (ts []Token, next string, 
 		f.Limit = 100
 	}
 	f.Limit = min(f.Limit, 1000)
-	q := `SELECT ` + tokenCols + ` FROM canary_token t WHERE 1=1`
+	// the page's rows are chosen first; what belongs to them is gathered for these only
+	q := `SELECT ` + tokenCols + ` FROM canary_token t WHERE t.n IN (SELECT t.n FROM canary_token t WHERE 1=1`
 	var args []any
 	and := func(c string, a ...any) {
 		q += " AND " + c
 		args = append(args, a...)
 	}
-	if f.Search != "" {
+	switch {
+	case f.Search == "":
+	case len(f.Search) > 200:
+		return nil, "", fieldErr("Search", "is longer than 200 bytes")
+	case utf8.RuneCountInString(f.Search) >= 3: // what the index can find
+		and(`t.n IN (SELECT rowid FROM canary_search WHERE canary_search MATCH ?)`, `"`+strings.ReplaceAll(f.Search, `"`, `""`)+`"`)
+	default:
 		like := "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(f.Search) + "%"
 		and(`(t.id LIKE ? ESCAPE '\' OR t.file_name LIKE ? ESCAPE '\' OR t.memo LIKE ? ESCAPE '\' OR t.owner LIKE ? ESCAPE '\')`, like, like, like, like)
 	}
@@ -132,7 +140,7 @@ func (s *Service) List(ctx context.Context, f Filter) (ts []Token, next string, 
 		}
 		and(`(t.created_at, t.id) < (?, ?)`, at, id)
 	}
-	q += ` ORDER BY t.created_at DESC, t.id DESC LIMIT ?`
+	q += ` ORDER BY t.created_at DESC, t.id DESC LIMIT ?) ORDER BY t.created_at DESC, t.id DESC`
 	rows, err := s.d.State.Query(ctx, q, append(args, f.Limit+1)...)
 	if err != nil {
 		return nil, "", fmt.Errorf("canary: list: %w", err)
@@ -241,6 +249,8 @@ func (s *Service) Update(ctx context.Context, id string, p Patch) (Token, error)
 		}
 	}
 	err = s.d.State.Tx(ctx, func(tx *state.Tx) error {
+		ins := inserts{ctx: ctx, tx: tx, st: map[string]*sql.Stmt{}}
+		defer ins.close()
 		if len(sets) > 0 {
 			if _, err := tx.ExecContext(ctx, `UPDATE canary_token SET `+strings.Join(sets, ", ")+` WHERE id=?`, append(args, id)...); err != nil {
 				return err
@@ -250,7 +260,7 @@ func (s *Service) Update(ctx context.Context, id string, p Patch) (Token, error)
 			if _, err := tx.ExecContext(ctx, `DELETE FROM canary_tag WHERE token=?`, id); err != nil {
 				return err
 			}
-			if err := putTags(ctx, tx, id, tags); err != nil {
+			if err := putTags(&ins, id, tags); err != nil {
 				return err
 			}
 		}
@@ -268,7 +278,7 @@ func (s *Service) Update(ctx context.Context, id string, p Patch) (Token, error)
 			if _, err := tx.ExecContext(ctx, `DELETE FROM canary_contact WHERE token=?`, id); err != nil {
 				return err
 			}
-			return putContacts(ctx, tx, id, mails, hooks)
+			return putContacts(&ins, id, mails, hooks)
 		}
 		return nil
 	})

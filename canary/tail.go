@@ -134,6 +134,7 @@ func (s *Service) step(ctx context.Context, pos trip.Position) (trip.Position, e
 		s.d.Logger.Error("trip log is damaged: trips may be lost", "file", markOf(d.At).File, "offset", d.At.Offset, "bytes", d.Bytes)
 	}
 	if len(es) == 0 {
+		s.tailed.Store(&next)
 		if next != pos && s.d.AppendTrips == nil {
 			return next, s.saveTail(ctx, next)
 		}

@@ -177,6 +177,24 @@ func TestDegradedCallsAreCountedNotDropped(t *testing.T) {
 	}
 }
 
+func TestLogRecoversFromAFailedWrite(t *testing.T) {
+	l := openLog(t, t.TempDir(), LogOptions{})
+	if err := l.Append(context.Background(), &Record{Token: "t", Path: "before"}); err != nil {
+		t.Fatal(err)
+	}
+	l.f.Close() // the next write fails
+	if err := l.Append(context.Background(), &Record{Token: "t", Path: "lost"}); err == nil {
+		t.Fatal("a failed write was acknowledged")
+	}
+	if err := l.Append(context.Background(), &Record{Token: "t", Path: "after"}); err != nil {
+		t.Fatal(err)
+	}
+	es, dam := readAll(t, l)
+	if len(es) != 2 || es[1].Path != "after" || len(dam) > 0 {
+		t.Fatalf("%d records, damage %v", len(es), dam)
+	}
+}
+
 func TestQuotaKeepsCounters(t *testing.T) {
 	l := openLog(t, t.TempDir(), LogOptions{QuotaBytes: 2000})
 	for range 30 {

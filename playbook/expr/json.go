@@ -618,3 +618,28 @@ func FromGo(v any) any {
 	}
 	return v
 }
+
+// MarshalJSON writes the object with its properties in order.
+func (o *Object) MarshalJSON() ([]byte, error) {
+	if o == nil {
+		return []byte("null"), nil
+	}
+	return []byte(JSON(o)), nil
+}
+
+// UnmarshalJSON reads an object, its properties in order and its integers exact.
+func (o *Object) UnmarshalJSON(b []byte) error {
+	v, err := ParseJSON(b)
+	if err != nil {
+		return err
+	}
+	x, ok := v.(*Object)
+	if !ok {
+		if v == nil {
+			return nil
+		}
+		return fmt.Errorf("a value of type %s where an object is expected", TypeName(v))
+	}
+	*o = *x
+	return nil
+}

@@ -1,0 +1,43 @@
+// Package connector serves the operations of Logic Apps' managed connectors, one file a connector, for the
+// playbook engine. [All] is the list; what isn't in it is refused by name when a playbook is deployed.
+//
+//	engine, err := playbook.New(playbook.Deps{…, Connectors: connector.All(connector.Deps{Collect: collect})})
+package connector
+
+import (
+	"context"
+
+	"picket/playbook"
+	"picket/playbook/expr"
+)
+
+// Deps is what the connectors need from around them. A connector whose field is nil is left out.
+type Deps struct {
+	// Collect takes records of a custom log as the HTTP Data Collector API does: logType without _CL, a body of JSON
+	// (an object or an array of objects), the name of the field that holds the time ("" for the time of arrival), and
+	// an id that is the same when the call is repeated. It answers with an HTTP status.
+	Collect func(ctx context.Context, logType string, body []byte, timeField, opID string) (status int, err error)
+}
+
+// All lists the connectors. Adding one is a file and a line.
+func All(d Deps) []playbook.Connector {
+	var out []playbook.Connector
+	if d.Collect != nil {
+		out = append(out, &dataCollector{d.Collect})
+	}
+	return out
+}
+
+// header finds a header of a request, ignoring case.
+func header(r *playbook.Request, name string) string {
+	if v := r.Headers.Value(name); v != nil {
+		return expr.Text(v)
+	}
+	return ""
+}
+
+// problem is an answer that refuses a call.
+func problem(status int, code, message string) *playbook.Response {
+	return &playbook.Response{Status: status, Headers: map[string]string{"Content-Type": "application/json"},
+		Body: expr.NewObject("error", expr.NewObject("code", code, "message", message))}
+}

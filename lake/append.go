@@ -329,9 +329,9 @@ func (p *part) reader(cols []string) string {
 	if b := bytes.TrimLeft(p.b.NDJSON, " \t\r\n"); len(b) > 0 && b[0] == '[' {
 		format = "array"
 	}
-	// the reader's buffers are twice the largest object
+	// The reader's buffers are twice the largest object that it takes; a text with a larger one is decoded in Go.
 	return fmt.Sprintf(`read_json(%s, format='%s', columns={%s}, compression='uncompressed', maximum_object_size=%d)`,
-		duck.Text(p.file), format, strings.Join(cols, ", "), max(64<<10, min(int64(len(p.b.NDJSON))+16, MaxBatchBytes)))
+		duck.Text(p.file), format, strings.Join(cols, ", "), max(64<<10, min(len(p.b.NDJSON)+16, 4<<20)))
 }
 
 // insert adds the part's rows to a generation, within the committer's transaction.

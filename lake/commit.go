@@ -417,19 +417,21 @@ func (l *Lake) fail(point string) error {
 	return nil
 }
 
-// broken gives the database up after an error that leaves its state in doubt; it is opened anew before the next
-// commit.
+// broken gives the database up after an error that leaves its state in doubt. It is opened anew, now or before the
+// next commit, as soon as no snapshot holds the old one.
 func (l *Lake) broken(err error) error {
-	full := duck.IsFull(err)
 	slog.Error("lake: the database is opened anew", "error", err)
-	if derr := l.drain(errReopen, time.Minute); derr != nil {
-		slog.Error("lake: snapshots did not end", "error", derr)
+	l.mu.Lock()
+	l.down = errReopen
+	if l.w != nil {
+		l.w.Close()
+		l.w = nil
 	}
-	l.shut()
+	l.mu.Unlock()
 	if rerr := l.reopen(); rerr != nil {
 		slog.Error("lake: the database can't be opened yet", "error", rerr)
 	}
-	if full {
+	if duck.IsFull(err) {
 		return fmt.Errorf("%w (%v)", ErrFull, err)
 	}
 	return err
@@ -438,6 +440,10 @@ func (l *Lake) broken(err error) error {
 var errReopen = errors.New("the database was opened anew after an error; ask again")
 
 func (l *Lake) reopen() error {
+	if err := l.drain(errReopen, 30*time.Second); err != nil { // never two openings of one file
+		return fmt.Errorf("open the database again: %w", err)
+	}
+	l.shut()
 	if err := l.openDB(context.Background()); err != nil {
 		if duck.IsFull(err) {
 			return fmt.Errorf("%w (%v)", ErrFull, err)

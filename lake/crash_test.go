@@ -3,6 +3,7 @@ package lake
 import (
 	"bufio"
 	"context"
+	"flag"
 	"fmt"
 	"math/rand"
 	"os"
@@ -35,6 +36,10 @@ func TestMain(m *testing.M) {
 			os.Exit(3)
 		}
 		os.Exit(0)
+	}
+	flag.Parse()
+	if f := flag.Lookup("rapid.checks"); f != nil && f.Value.String() == f.DefValue {
+		_ = f.Value.Set("5") // each opens lakes; more by the flag
 	}
 	os.Exit(m.Run())
 }

@@ -180,7 +180,7 @@ func (l *Lake) openDB(ctx context.Context) error {
 		db.Close()
 		return err
 	}
-	_, err = w.Exec(ctx, fmt.Sprintf(`SET GLOBAL TimeZone='UTC'; SET GLOBAL allowed_directories=[%s]; SET GLOBAL enable_external_access=false; SET GLOBAL lock_configuration=true`, duck.Text(l.o.Dir+string(filepath.Separator))))
+	_, err = w.Exec(ctx, fmt.Sprintf(`SET GLOBAL TimeZone='UTC'; SET GLOBAL parquet_metadata_cache=true; SET GLOBAL allowed_directories=[%s]; SET GLOBAL enable_external_access=false; SET GLOBAL lock_configuration=true`, duck.Text(l.o.Dir+string(filepath.Separator))))
 	if err == nil {
 		err = l.load(ctx, w)
 	}
@@ -329,13 +329,22 @@ func (l *Lake) sweep() error {
 }
 
 // Close ends all work and releases the folder. Appends that were not begun get ErrClosed, queries are interrupted.
+// Snapshots must be closed by who took them; when one is not within half a minute, Close is an error, the folder
+// stays taken, and Close may be called again.
 func (l *Lake) Close() error {
-	l.closed.Do(func() { close(l.quit) })
-	<-l.gone
-	l.subs.stop()
-	err := l.drain(ErrClosed, 30*time.Second)
+	l.closed.Do(func() {
+		close(l.quit)
+		<-l.gone
+		l.subs.stop()
+	})
+	if err := l.drain(ErrClosed, 30*time.Second); err != nil {
+		return fmt.Errorf("close the lake: %w", err)
+	}
 	l.shut()
-	return errors.Join(err, l.lock.Close())
+	if err := l.lock.Close(); err != nil && !errors.Is(err, os.ErrClosed) {
+		return fmt.Errorf("close the lake: %w", err)
+	}
+	return nil
 }
 
 // drain takes the database from the readers: their queries end with cause. It waits for them to give back.
@@ -351,7 +360,7 @@ func (l *Lake) drain(cause error, limit time.Duration) error {
 			cancel(cause)
 		}
 		if !time.Now().Before(until) {
-			return fmt.Errorf("close the lake: %d snapshots are still open", len(l.busy))
+			return fmt.Errorf("%d snapshots are still open", len(l.busy))
 		}
 		l.cond.Wait()
 	}

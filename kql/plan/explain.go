@@ -320,6 +320,8 @@ func ExprString(e Expr) string {
 		return "toscalar(…)"
 	case *InSub:
 		return e.Op + "(" + ExprString(e.X) + ", table)"
+	case *OuterRef:
+		return fmt.Sprintf("outer#%d", e.ID)
 	case *GraphVar:
 		return e.Name
 	case *TableArg:

@@ -34,6 +34,10 @@ type ColRef struct {
 //   - column_ifexists, typeof, toscalar, table: resolved, never a Call
 //   - extract(re, group, s, typeof(t)), parse_json paths …: a typeof argument becomes a const string
 //   - prev, next, row_number, row_cumsum, row_rank_*, row_window_session run over the whole serialized input
+//   - functions that give several columns (series_fit_line, series_stats, array_sort_asc …): one
+//     tuple_item(call, i) a column, where the call gives a dynamic array of all its values and T is the type of
+//     the i-th
+//   - bag_pack_columns(a, b) → bag_pack("a", a, "b", b)
 //   - not(x) → not(x); `!=` NotEqual; =~ EqualTilde; !~ BangTilde
 type Call struct {
 	Name string
@@ -71,6 +75,13 @@ type InSub struct {
 	At Span
 }
 
+// OuterRef is the key's value of the part at hand, inside the Sub of the Partition with this ID.
+type OuterRef struct {
+	ID int
+	T  value.Type
+	At Span
+}
+
 // GraphVar names a pattern variable of graph-match or graph-shortest-paths where a function wants the
 // element itself (labels(n), all(e, …), inner_nodes(e), node_degree_in(n)).
 type GraphVar struct {
@@ -93,6 +104,7 @@ func (e *Call) Type() value.Type      { return e.T }
 func (e *AggCall) Type() value.Type   { return e.T }
 func (e *ScalarSub) Type() value.Type { return e.T }
 func (e *InSub) Type() value.Type     { return value.Bool }
+func (e *OuterRef) Type() value.Type  { return e.T }
 func (e *GraphVar) Type() value.Type  { return value.Dynamic }
 func (e *TableArg) Type() value.Type  { return value.Unknown }
 func (e *Star) Type() value.Type      { return value.Unknown }
@@ -103,6 +115,7 @@ func (e *Call) Pos() Span      { return e.At }
 func (e *AggCall) Pos() Span   { return e.At }
 func (e *ScalarSub) Pos() Span { return e.At }
 func (e *InSub) Pos() Span     { return e.At }
+func (e *OuterRef) Pos() Span  { return e.At }
 func (e *GraphVar) Pos() Span  { return e.At }
 func (e *TableArg) Pos() Span  { return e.At }
 func (e *Star) Pos() Span      { return e.At }
@@ -113,6 +126,7 @@ func (*Call) expr()      {}
 func (*AggCall) expr()   {}
 func (*ScalarSub) expr() {}
 func (*InSub) expr()     {}
+func (*OuterRef) expr()  {}
 func (*GraphVar) expr()  {}
 func (*TableArg) expr()  {}
 func (*Star) expr()      {}

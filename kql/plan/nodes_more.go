@@ -42,6 +42,7 @@ type ParseKv struct {
 	KvDelimiter   string // default "="
 	Quote         []string
 	Escape        string
+	Regex         string // with (regex=…) instead of delimiters
 	Greedy        bool
 	// HasPair, HasKv tell whether the delimiter was written.
 	HasPair, HasKv bool
@@ -101,7 +102,7 @@ type ScanSteps struct {
 	PartitionBy []Expr
 	OrderBy     []SortKey
 	Declared    []Item // Expr is the default (a *Const); columns appended to the input's
-	MatchID     Col    // with_match_id; ID 0 when absent
+	MatchID     Col    // with_match_id (long, from 0); ID 0 when absent
 	Steps       []ScanStep
 	Out         []Col
 }

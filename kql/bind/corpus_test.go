@@ -1,0 +1,295 @@
+package bind_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"picket/kql/bind"
+	"picket/kql/plan"
+	"picket/kql/syntax"
+	"picket/kql/value"
+)
+
+// sharedDir is the folder of the shared corpora, or skips the test.
+func sharedDir(t testing.TB) string {
+	t.Helper()
+	dir := os.Getenv("PICKET_SHARED")
+	if dir == "" {
+		root, _ := os.Getwd()
+		for {
+			if _, err := os.Stat(filepath.Join(root, "go.mod")); err == nil {
+				break
+			}
+			up := filepath.Dir(root)
+			if up == root {
+				t.Fatal("no go.mod above the test")
+			}
+			root = up
+		}
+		dir = filepath.Join(root, "..", "shared")
+	}
+	if _, err := os.Stat(filepath.Join(dir, "kql", "docs_schemas.jsonl")); err != nil {
+		if os.Getenv("PICKET_REQUIRE_SHARED") == "1" {
+			t.Fatalf("the shared corpora are required: %v", err)
+		}
+		t.Skipf("no shared corpora: %v", err)
+	}
+	return dir
+}
+
+type msColumn struct{ Name, Type string }
+
+type msError struct {
+	Code    string
+	Start   int
+	Message string
+}
+
+type corpusCase struct {
+	ID       string          `json:"id"`
+	Query    string          `json:"query"`
+	MsOK     bool            `json:"ms_ok"`
+	MsErrors json.RawMessage `json:"ms_errors"`
+	MsResult json.RawMessage `json:"ms_result"`
+	Result   json.RawMessage `json:"result"`
+}
+
+func eachLine(t testing.TB, path string, f func([]byte)) {
+	t.Helper()
+	file, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	sc := bufio.NewScanner(file)
+	sc.Buffer(nil, 16<<20)
+	for sc.Scan() {
+		if len(strings.TrimSpace(sc.Text())) > 0 {
+			f(sc.Bytes())
+		}
+	}
+	if err := sc.Err(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func docsTables(t testing.TB, dir string) bind.Tables {
+	var f struct{ Tables map[string]string }
+	b, err := os.ReadFile(filepath.Join(dir, "kql", "docs_tables.json"))
+	if err == nil {
+		err = json.Unmarshal(b, &f)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := bind.Tables{}
+	for n, s := range f.Tables {
+		out[n] = parseSchema(t, s)
+	}
+	return out
+}
+
+// parseSchema reads "(a:long, b:string)".
+func parseSchema(t testing.TB, s string) value.Schema {
+	var out value.Schema
+	for _, p := range strings.Split(strings.Trim(s, "()"), ",") {
+		n, ty, _ := strings.Cut(p, ":")
+		v, ok := value.ParseType(strings.TrimSpace(ty))
+		if !ok {
+			t.Fatalf("bad type in %q", p)
+		}
+		out = append(out, value.Column{Name: strings.TrimSpace(n), Type: v})
+	}
+	return out
+}
+
+func contentTables(t testing.TB, dir string) bind.Tables {
+	b, err := os.ReadFile(filepath.Join(dir, "content", "tables.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var f struct {
+		Tables map[string]json.RawMessage
+	}
+	if err := json.Unmarshal(b, &f); err != nil {
+		t.Fatal(err)
+	}
+	out := bind.Tables{}
+	for n, raw := range f.Tables {
+		dec := json.NewDecoder(strings.NewReader(string(raw)))
+		dec.Token()
+		var s value.Schema
+		for dec.More() {
+			k, _ := dec.Token()
+			v, _ := dec.Token()
+			ty, ok := value.ParseType(v.(string))
+			if !ok {
+				t.Fatalf("%s.%v: bad type %v", n, k, v)
+			}
+			s = append(s, value.Column{Name: k.(string), Type: ty})
+		}
+		out[n] = s
+	}
+	return out
+}
+
+// msSchemas reads Microsoft's result: a list of columns, or a group of such lists.
+func msSchemas(raw json.RawMessage) ([][]msColumn, bool) {
+	var one []msColumn
+	if json.Unmarshal(raw, &one) == nil {
+		return [][]msColumn{one}, true
+	}
+	var g struct{ Group [][]msColumn }
+	if json.Unmarshal(raw, &g) == nil && len(g.Group) > 0 {
+		return g.Group, true
+	}
+	return nil, false
+}
+
+func schemaString(cols []msColumn) string {
+	p := make([]string, len(cols))
+	for i, c := range cols {
+		p[i] = c.Name + ":" + c.Type
+	}
+	return strings.Join(p, ", ")
+}
+
+func ours(cols []plan.Col) []msColumn {
+	out := make([]msColumn, len(cols))
+	for i, c := range cols {
+		out[i] = msColumn{c.Name, c.Type.String()}
+	}
+	return out
+}
+
+// compare tells what differs between the last results of q and Microsoft's.
+func compare(q *plan.Query, want [][]msColumn) string {
+	res := q.Results
+	if len(want) == 1 && len(want[0]) == 0 && len(res) == 0 {
+		return ""
+	}
+	if len(res) < len(want) {
+		return fmt.Sprintf("%d results, want %d", len(res), len(want))
+	}
+	res = res[len(res)-len(want):]
+	for i := range want {
+		if g, w := schemaString(ours(res[i].Node.Cols())), schemaString(want[i]); g != w {
+			return "got  " + g + "\n  want " + w
+		}
+	}
+	return ""
+}
+
+func bindText(text string, s bind.Schema, opt bind.Options) (*plan.Query, syntax.ErrorList) {
+	doc, errs := syntax.Parse(text)
+	if len(errs) > 0 {
+		return nil, errs
+	}
+	return bind.Bind(doc, text, s, opt)
+}
+
+// offset maps an offset in UTF-16 units, as Microsoft's binder counts, to bytes.
+func offset(text string, units int) int {
+	n := 0
+	for i, r := range text {
+		if n >= units {
+			return i
+		}
+		n++
+		if r > 0xffff {
+			n++
+		}
+	}
+	return len(text)
+}
+
+func TestCorpus(t *testing.T) {
+	dir := sharedDir(t)
+	docs := docsTables(t, dir)
+	opt := bind.Options{Editor: true}
+	var nOK, n, kOK, k, place, m, mOK int
+	eachLine(t, filepath.Join(dir, "kql", "docs_schemas.jsonl"), func(line []byte) {
+		var c corpusCase
+		if err := json.Unmarshal(line, &c); err != nil {
+			t.Fatal(err)
+		}
+		q, errs := bindText(c.Query, docs, opt)
+		if !c.MsOK {
+			k++
+			var ms []msError
+			if err := json.Unmarshal(c.MsErrors, &ms); err != nil {
+				t.Fatal(err)
+			}
+			if len(errs) == 0 {
+				t.Logf("ACCEPTED %s: want %v\n%s", c.ID, ms, c.Query)
+				return
+			}
+			kOK++
+			for _, e := range errs {
+				for _, w := range ms {
+					if e.Start == offset(c.Query, w.Start) {
+						place++
+						return
+					}
+				}
+			}
+			t.Logf("PLACE %s: got %v, want %v\n%s", c.ID, errs, ms, c.Query)
+			return
+		}
+		want, ok := msSchemas(c.MsResult)
+		if !ok {
+			return
+		}
+		n++
+		if len(errs) > 0 {
+			t.Logf("REJECTED docs %s: %v\n%s", c.ID, errs, c.Query)
+			return
+		}
+		checkPlan(t, c.ID, q)
+		if d := compare(q, want); d != "" {
+			t.Logf("DIFFERS docs %s:\n  %s\n%s", c.ID, d, c.Query)
+			return
+		}
+		nOK++
+	})
+	content := contentTables(t, dir)
+	eachLine(t, filepath.Join(dir, "content", "queries.jsonl"), func(line []byte) {
+		var c corpusCase
+		if err := json.Unmarshal(line, &c); err != nil {
+			t.Fatal(err)
+		}
+		want, ok := msSchemas(c.Result)
+		if !ok {
+			return
+		}
+		m++
+		q, errs := bindText(c.Query, content, opt)
+		if len(errs) > 0 {
+			t.Logf("REJECTED content %s: %v\n%s", c.ID, errs, c.Query)
+			return
+		}
+		checkPlan(t, c.ID, q)
+		if d := compare(q, want); d != "" {
+			t.Logf("DIFFERS content %s:\n  %s\n%s", c.ID, d, c.Query)
+			return
+		}
+		mOK++
+	})
+	t.Logf("bind: docs %d/%d, content %d/%d, rejects %d/%d (%d at the same place)", nOK, n, mOK, m, kOK, k, place)
+	if nOK*100 < n*99 || mOK*100 < m*99 || place*100 < k*97 {
+		t.Errorf("bind: docs %d/%d, content %d/%d, rejects %d/%d (%d at the same place)", nOK, n, mOK, m, kOK, k, place)
+	}
+}
+
+// checkPlan verifies what every plan must hold: each column read is produced below it.
+func checkPlan(t *testing.T, id string, q *plan.Query) {
+	t.Helper()
+	if err := verify(q); err != nil {
+		t.Errorf("PLAN %s: %v\n%s", id, err, q)
+	}
+}

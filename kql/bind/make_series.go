@@ -1,0 +1,157 @@
+package bind
+
+import (
+	"picket/kql/plan"
+	"picket/kql/syntax"
+)
+
+func (b *binder) makeSeriesOp(in *table, x *syntax.MakeSeriesOp) *table {
+	b.queryParams(x.Params, paramsSeries)
+	node := &plan.MakeSeries{Input: b.input(in), NonEmpty: word(x.Params, "kind") == "nonempty"}
+	p := b.newProjection()
+	// keys stand first in the output, though they are written last
+	ops := b.bindItems(x.By)
+	by := map[*column]bool{}
+	for i, e := range x.By {
+		if ops[i].col != nil {
+			by[ops[i].col] = true
+		}
+		p.project(e, ops[i], styleProject, false, nil, "")
+	}
+	node.Keys = b.distinctIDs(p)
+	for i, a := range x.Aggs {
+		var op operand
+		aggs := b.withAggs(by, func() { op = b.item(a.X) })
+		n := len(p.cols)
+		p.project(a.X, op, styleSummarize, false, &tDynamic, "")
+		var def *plan.Const
+		if a.Default != nil {
+			def = b.seriesDefault(a.Default, &op)
+		}
+		if len(p.cols) != n+1 {
+			if op.kind != opErr {
+				b.fail(a.X.Range(), syntax.CodeNotSupported, "an aggregate with several results can't be an aggregate of make-series")
+			}
+			continue
+		}
+		if len(aggs) != 1 || !sameOut(op.expr(), aggs[0]) {
+			if op.kind == opErr || b.failed > 0 {
+				continue
+			}
+			b.seriesArithmetic(node, x.Aggs[i].X, op, aggs)
+			continue
+		}
+		node.Aggs = append(node.Aggs, plan.SeriesAgg{Col: p.cols[n].Col, Call: aggs[0].Call, Default: def})
+	}
+	axis := b.scalarExpr(axisExpr(x.On))
+	n := len(p.cols)
+	on := x.On
+	p.project(on, axis, styleProject, false, &tDynamic, "")
+	if len(p.cols) > n {
+		c := p.cols[n]
+		if axis.col != nil && c.ID == axis.col.ID {
+			nc := *c
+			nc.ID = b.newID()
+			nc.t = tDynamic
+			p.cols[n] = &nc
+		}
+		node.Axis = plan.Item{Col: p.cols[n].Col, Expr: axis.expr()}
+	}
+	b.seriesRange(node, x, &axis)
+	node.Out = planCols(p.cols)
+	out := in.like(node, p.cols)
+	out.open, out.serialized = false, false
+	return out
+}
+
+func axisExpr(x syntax.Expr) syntax.Expr {
+	if n, ok := x.(*syntax.NamedExpr); ok {
+		return n.X
+	}
+	return x
+}
+
+func sameOut(e plan.Expr, a plan.Agg) bool {
+	r, ok := e.(*plan.ColRef)
+	return ok && len(a.Out) == 1 && a.Out[0].ID == r.ID
+}
+
+// seriesArithmetic refuses what the plan has no form for.
+func (b *binder) seriesArithmetic(_ *plan.MakeSeries, x syntax.Expr, _ operand, _ []plan.Agg) {
+	b.failHint(x.Range(), syntax.CodeNotSupported, "compute with series_* functions in an extend after make-series", "arithmetic over aggregates is not supported in make-series")
+}
+
+func (b *binder) seriesDefault(x syntax.Expr, agg *operand) *plan.Const {
+	op := b.scalarExpr(x)
+	k := constValue(op.expr())
+	if k == nil || !op.lit && !op.isConst {
+		if op.kind != opErr {
+			b.fail(x.Range(), "SEM0131", "the expression must be a literal")
+		}
+		return nil
+	}
+	t := agg.typ()
+	if !t.isErr() && !t.isUnknown() && !assignable(t, op.t, convNone) && !assignable(t, op.t, convPromotable) {
+		b.fail(x.Range(), "SEM0141", "the expression must have the type %s, not %s", t, op.typeName())
+		return nil
+	}
+	e, _ := b.coerce(op.expr(), op.t, t.v).(*plan.Const)
+	return e
+}
+
+func (b *binder) seriesRange(node *plan.MakeSeries, x *syntax.MakeSeriesOp, axis *operand) {
+	bound := func(e syntax.Expr) plan.Expr {
+		op := b.scalarExpr(e)
+		t, at := op.typ(), axis.typ()
+		if op.kind != opErr && axis.kind != opErr && !t.isErr() && !at.isErr() && !t.isUnknown() && !at.isUnknown() &&
+			!assignable(at, t, convNone) && !assignable(at, t, convPromotable) {
+			b.fail(e.Range(), "SEM0141", "the expression must have the type %s, not %s", at, op.typeName())
+		}
+		return op.expr()
+	}
+	step := func(e syntax.Expr) plan.Expr {
+		op := b.scalarExpr(e)
+		b.wantInterval(&op, e, axis.typ())
+		return op.expr()
+	}
+	if x.InRange != nil {
+		node.InRange = true
+		if len(x.InRange) != 3 {
+			at := syntax.Span{Start: x.InRange[0].Range().Start, End: x.InRange[len(x.InRange)-1].Range().End}
+			b.fail(at, "SEM0120", "range takes three arguments, not %d", len(x.InRange))
+			return
+		}
+		node.From, node.To, node.Step = bound(x.InRange[0]), bound(x.InRange[1]), step(x.InRange[2])
+		return
+	}
+	if x.From != nil {
+		node.From = bound(x.From)
+	}
+	if x.To != nil {
+		node.To = bound(x.To)
+	}
+	if x.Step != nil {
+		node.Step = step(x.Step)
+	}
+}
+
+// wantInterval checks that range + step is a range again.
+func (b *binder) wantInterval(op *operand, x syntax.Expr, rangeT typ) {
+	t := op.typ()
+	if op.kind == opErr || t.isErr() || rangeT.isErr() || t.isUnknown() || rangeT.isUnknown() {
+		return
+	}
+	if r := b.addTypes(rangeT, t); r.isErr() || !assignable(rangeT, r, convNone) && !(rangeT.v == r.v) {
+		if !r.isErr() && promoteInt(rangeT).same(r) {
+			return
+		}
+		b.fail(x.Range(), "SEM0178", "the type %s is not an interval of %s", t, rangeT)
+	}
+}
+
+// addTypes is the type of a + b.
+func (b *binder) addTypes(x, y typ) typ {
+	f, _ := lookupOperator("Add")
+	m := &matcher{args: []arg{{operand: operand{kind: opScalar, t: x}}, {operand: operand{kind: opScalar, t: y}}}, types: []typ{x, y}}
+	return b.operatorType(f, m, syntax.Span{}, true, false)
+}

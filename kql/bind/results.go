@@ -1,0 +1,98 @@
+package bind
+
+import (
+	"strings"
+
+	"picket/kql/plan"
+	"picket/kql/syntax"
+)
+
+// facetOp gives a table of counts a column, and what the with part makes of the input.
+func (b *binder) facetOp(x *syntax.PipeExpr, in *table, op *syntax.FacetOp) operand {
+	s := b.share(in, "", true)
+	out := operand{kind: opGroup, src: x}
+	if op.With != nil {
+		t := b.subQuery(b.use(s), op.With, nil)
+		if !op.WithParen {
+			b.checkOperators(op.With, forkable)
+		}
+		out.tabs = append(out.tabs, t)
+	}
+	for _, e := range op.By {
+		t := b.use(s)
+		b.inRow(t, func() {
+			c := b.scalarExpr(e)
+			if c.kind != opErr && b.wantColumn(&c, e) {
+				b.wantNotDynamic(&c, e)
+			}
+			name, _ := b.resultName(e)
+			key := b.newCol(name, c.typ())
+			n := b.newCol("count_"+name, tLong)
+			agg := plan.Agg{Out: []plan.Col{n.Col}, Call: &plan.AggCall{Name: "count", T: n.Type, At: span(e)}}
+			node := &plan.Summarize{Input: b.input(t), Keys: []plan.Item{{Col: key.Col, Expr: c.expr()}}, Aggs: []plan.Agg{agg}}
+			out.tabs = append(out.tabs, &table{cols: []*column{key, n}, node: node, name: name})
+		})
+	}
+	return out
+}
+
+func (b *binder) forkOp(x *syntax.PipeExpr, in *table, op *syntax.ForkOp) operand {
+	s := b.share(in, "", true)
+	out := operand{kind: opGroup, src: x}
+	for i, br := range op.Branches {
+		t := b.subQuery(b.use(s), br.X, forkable)
+		f := *t
+		f.index = nil
+		switch {
+		case br.Name != nil:
+			f.name = br.Name.Text
+		case f.name == "" && i == 0:
+			f.name = "Results"
+		case f.name == "":
+			f.name = "Results_" + itoa(i+1)
+		}
+		out.tabs = append(out.tabs, &f)
+	}
+	return out
+}
+
+// renderOp remembers how the result is to be shown.
+func (b *binder) renderOp(x *syntax.PipeExpr, in *table, op *syntax.RenderOp) operand {
+	r := &plan.Render{Props: map[string]string{}}
+	if op.Chart != nil {
+		r.Kind = op.Chart.Text
+	}
+	for _, ps := range [][]*syntax.Param{op.Params, op.With} {
+		for _, p := range ps {
+			if p.Name == nil {
+				continue
+			}
+			switch v := p.Value.(type) {
+			case *syntax.NameList:
+				names := make([]string, len(v.Names))
+				for i, n := range v.Names {
+					names[i] = n.Name
+				}
+				r.Props[p.Name.Text] = strings.Join(names, ",")
+			case *syntax.NameRef:
+				r.Props[p.Name.Text] = v.Name
+			case nil:
+			default:
+				o := b.expr(v)
+				if k := constValue(o.expr()); k != nil {
+					r.Props[p.Name.Text] = strings.Trim(plan.Literal(*k), `"`)
+					if k.Type.String() == "string" {
+						r.Props[p.Name.Text] = k.S
+					}
+				}
+			}
+		}
+	}
+	out := in.like(in.node, append([]*column(nil), in.cols...))
+	out.name = in.name
+	if b.renders == nil {
+		b.renders = map[plan.Node]*plan.Render{}
+	}
+	b.renders[b.solid(out)] = r
+	return tableOp(x, out)
+}

@@ -132,3 +132,18 @@ func BenchmarkSlow(b *testing.B) {
 	}
 	b.ReportMetric(float64(rows*n)/(cpuTime()-at).Seconds(), "rows/cpu-s")
 }
+
+// BenchmarkSenders measures several senders at once, as rows a second of wall time.
+func BenchmarkSenders(b *testing.B) {
+	body, rows := body20(1)
+	in := open(b)
+	in.mustCollect(b, "Bench", body)
+	b.SetParallelism(4)
+	b.ResetTimer()
+	b.RunParallel(func(p *testing.PB) {
+		for p.Next() {
+			in.mustCollect(b, "Bench", body)
+		}
+	})
+	b.ReportMetric(float64(rows*b.N)/b.Elapsed().Seconds(), "rows/s")
+}

@@ -220,10 +220,12 @@ func checkBatch(b *Batch) error {
 // timespans have a text form of their own, and its names are one in any case.
 func needsDecode(b *Batch) bool {
 	seen := make(map[string]int, len(b.Columns))
+	dynamic := false
 	for i, c := range b.Columns {
 		if c.Type == value.Decimal || c.Type == value.Timespan {
 			return true
 		}
+		dynamic = dynamic || c.Type == value.Dynamic
 		key := b.key(i)
 		k := strings.ToLower(key)
 		if at, ok := seen[k]; ok && (b.key(at) != key || b.Columns[at].Type != c.Type) || k == "" {
@@ -231,7 +233,7 @@ func needsDecode(b *Batch) bool {
 		}
 		seen[k] = i
 	}
-	return false
+	return dynamic && oddJSON(b.NDJSON)
 }
 
 func (b *Batch) key(i int) string {

@@ -56,7 +56,18 @@ func inode(path string) uint64 {
 	return uint64(s.Ino)
 }
 
+// memoryTotal is the machine's memory, or the container's when that is less; 0 when unknown.
 func memoryTotal() int64 {
+	total := machineMemory()
+	if b, err := os.ReadFile("/sys/fs/cgroup/memory.max"); err == nil {
+		if n, err := strconv.ParseInt(strings.TrimSpace(string(b)), 10, 64); err == nil && n > 0 && (total == 0 || n < total) {
+			return n
+		}
+	}
+	return total
+}
+
+func machineMemory() int64 {
 	b, err := os.ReadFile("/proc/meminfo")
 	if err != nil {
 		return 0

@@ -17,6 +17,8 @@ type expr struct {
 	f func(b *batch) (*value.Vector, error)
 	// window says that the expression must see all rows of the input in one batch.
 	window bool
+	// volatile says that evaluating it again over the same rows gives something else.
+	volatile bool
 }
 
 // eval computes the expression over a batch; the result has b.n rows.
@@ -78,8 +80,8 @@ func (x *run) compileCall(e *plan.Call, l layout) (*expr, error) {
 		return nil, notSupported(e.At, "the function %s() is known to the language but not built into picket yet", e.Name)
 	}
 	args := make([]*expr, len(e.Args))
-	out := &expr{t: e.T, window: windowFuncs[e.Name]}
-	constant := !out.window && !volatileFuncs[e.Name]
+	out := &expr{t: e.T, window: windowFuncs[e.Name], volatile: volatileFuncs[e.Name]}
+	constant := !out.window && !out.volatile
 	for i, a := range e.Args {
 		c, err := x.compile(a, l)
 		if err != nil {
@@ -87,7 +89,7 @@ func (x *run) compileCall(e *plan.Call, l layout) (*expr, error) {
 		}
 		args[i] = c
 		constant = constant && c.k != nil
-		out.window = out.window || c.window
+		out.window, out.volatile = out.window || c.window, out.volatile || c.volatile
 	}
 	call := func(n int, vs []*value.Vector) (*value.Vector, error) {
 		v, err := f(x.ev, e.T, n, vs)
@@ -288,7 +290,7 @@ func (x *run) compileIn(e *plan.InSub, l layout) (*expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &expr{t: value.Bool, window: c.window}
+	out := &expr{t: value.Bool, window: c.window, volatile: c.volatile}
 	if e.Op == "HasAny" || e.Op == "HasAll" {
 		f, ok := eval.Lookup(e.Op)
 		if !ok {

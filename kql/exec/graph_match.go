@@ -91,18 +91,22 @@ func (x *run) newMatcher(g *graph, patterns []plan.Pattern, cycles string) (*mat
 	return m, nil
 }
 
-// restrict uses the conjuncts of the condition that read one node variable only to narrow the search early.
-func (m *matcher) restrict(where plan.Expr) error {
+// restrict uses the conjuncts of the condition that read one node variable only to narrow the search early. all says
+// that nothing else is in the condition.
+func (m *matcher) restrict(where plan.Expr) (all bool, err error) {
 	if c, ok := where.(*plan.Call); ok && (c.Name == "And" || c.Name == "and") {
+		all = true
 		for _, a := range c.Args {
-			if err := m.restrict(a); err != nil {
-				return err
+			one, err := m.restrict(a)
+			if err != nil {
+				return false, err
 			}
+			all = all && one
 		}
-		return nil
+		return all, nil
 	}
 	if where == nil || hasGraphVar(where) {
-		return nil
+		return where == nil, nil
 	}
 	ids := map[plan.ColID]bool{}
 	refs(where, func(id plan.ColID) { ids[id] = true })
@@ -111,18 +115,18 @@ func (m *matcher) restrict(where plan.Expr) error {
 			continue
 		}
 		own := layoutOf(v.elem.Cols)
-		all := true
+		mine := true
 		for id := range ids {
 			if _, ok := own[id]; !ok {
-				all = false
+				mine = false
 			}
 		}
-		if !all {
+		if !mine {
 			continue
 		}
 		keep, err := m.x.mask(where, v.elem.Cols, m.g.nodes)
 		if err != nil {
-			return err
+			return false, err
 		}
 		if old := m.allowed[v.index]; old != nil {
 			for i := range keep {
@@ -130,8 +134,9 @@ func (m *matcher) restrict(where plan.Expr) error {
 			}
 		}
 		m.allowed[v.index] = keep
+		return true, nil
 	}
-	return nil
+	return false, nil
 }
 
 // hasGraphVar says whether e asks for a graph element itself, or calls a graph function.
@@ -325,7 +330,7 @@ func (x *run) graphMatch(n *plan.GraphMatch) (batches, error) {
 		defer done()
 		m, err := x.newMatcher(g, n.Patterns, n.Cycles)
 		if err == nil {
-			err = m.restrict(n.Where)
+			_, err = m.restrict(n.Where)
 		}
 		if err != nil {
 			yield(nil, err)

@@ -1,6 +1,8 @@
 package exec
 
 import (
+	"slices"
+
 	"picket/kql/plan"
 )
 
@@ -15,8 +17,9 @@ func (x *run) graphShortestPaths(n *plan.GraphShortestPaths) (batches, error) {
 		}
 		defer done()
 		m, err := x.newMatcher(g, n.Patterns, "unique_edges")
+		simple := false
 		if err == nil {
-			err = m.restrict(n.Where)
+			simple, err = m.restrict(n.Where)
 		}
 		if err != nil {
 			yield(nil, err)
@@ -27,16 +30,15 @@ func (x *run) graphShortestPaths(n *plan.GraphShortestPaths) (batches, error) {
 			stopped = !yield(b, nil)
 			return !stopped
 		})
-		type ends struct{ key string }
-		best := map[ends][]match{}
-		var order []ends
+		best := map[string][]match{} // by the nodes at the ends
+		var order []string
 		out.accept = func(got []match) error {
 			for _, c := range got {
 				var key []byte
 				for _, v := range c.nodes {
 					key = append(key, byte(v), byte(v>>8), byte(v>>16), byte(v>>24))
 				}
-				k := ends{string(key)}
+				k := string(key)
 				old, seen := best[k]
 				switch {
 				case !seen:
@@ -51,7 +53,9 @@ func (x *run) graphShortestPaths(n *plan.GraphShortestPaths) (batches, error) {
 			return x.hold(int64(len(got)) * 8)
 		}
 		m.found = func(c *match) error { return out.add(c) }
-		if err = m.run(); err == nil {
+		if simple && m.breadth() {
+			err = m.shortest(n.OutputAll, out)
+		} else if err = m.run(); err == nil {
 			err = out.flush()
 		}
 		var all []match
@@ -73,4 +77,110 @@ func pathLen(m match) int {
 		n += len(p.edges)
 	}
 	return n
+}
+
+// breadth says whether breadth-first search answers: one edge of variable length between two nodes, from length 1 on,
+// with conditions on the ends alone.
+func (m *matcher) breadth() bool {
+	if len(m.hops) != 1 || m.hops[0].edge < 0 || m.hops[0].from == m.hops[0].to {
+		return false
+	}
+	e := m.vars[m.hops[0].edge].elem
+	return e.Variable && e.Min == 1
+}
+
+// shortest searches breadth first from each start that is allowed.
+func (m *matcher) shortest(all bool, out *matchOutput) error {
+	h := m.hops[0]
+	e := m.vars[h.edge].elem
+	n := m.g.nodes.n
+	limit := e.Max
+	if limit < 0 {
+		limit = n
+	}
+	type step struct{ edge, from int32 }
+	for start := 0; start < n; start++ {
+		if !m.ok(h.from, start) {
+			continue
+		}
+		// Place n stands for the start when a path comes back to it.
+		dist, prev := make([]int32, n+1), make([][]step, n+1)
+		for i := range dist {
+			dist[i] = -1
+		}
+		dist[start] = 0
+		queue := []int32{int32(start)}
+		visit := func(at, edge, next int32) {
+			if next == int32(start) {
+				next = int32(n)
+			}
+			switch {
+			case dist[next] < 0:
+				dist[next] = dist[at] + 1
+				prev[next] = []step{{edge, at}}
+				if next != int32(n) {
+					queue = append(queue, next)
+				}
+			case dist[next] == dist[at]+1 && all:
+				prev[next] = append(prev[next], step{edge, at})
+			}
+		}
+		for k := 0; k < len(queue); k++ {
+			at := queue[k]
+			if int(dist[at]) >= limit {
+				break
+			}
+			if err := m.x.step(1 + len(m.g.outgoing[at])); err != nil {
+				return err
+			}
+			if !e.Reverse || e.Undir {
+				for _, edge := range m.g.outgoing[at] {
+					visit(at, edge, m.g.to[edge])
+				}
+			}
+			if e.Reverse || e.Undir {
+				for _, edge := range m.g.incoming[at] {
+					visit(at, edge, m.g.from[edge])
+				}
+			}
+		}
+		for end := 0; end <= n; end++ {
+			node := end
+			if end == n {
+				node = start
+			}
+			if dist[end] <= 0 || !m.ok(h.to, node) {
+				continue
+			}
+			var back func(at int32, edges, inner []int32) error
+			back = func(at int32, edges, inner []int32) error {
+				if at == int32(start) {
+					c := match{nodes: make([]int32, len(m.cur.nodes)), paths: make([]path, len(m.cur.paths))}
+					c.nodes[m.vars[h.from].index], c.nodes[m.vars[h.to].index] = int32(start), int32(node)
+					p := path{edges: append([]int32(nil), edges...), inner: append([]int32(nil), inner...)}
+					slices.Reverse(p.edges)
+					slices.Reverse(p.inner)
+					c.paths[m.vars[h.edge].index] = p
+					return out.accept([]match{c})
+				}
+				for _, s := range prev[at] {
+					if err := m.x.step(1); err != nil {
+						return err
+					}
+					in := inner
+					if s.from != int32(start) {
+						in = append(inner[:len(inner):len(inner)], s.from)
+					}
+					if err := back(s.from, append(edges[:len(edges):len(edges)], s.edge), in); err != nil {
+						return err
+					}
+				}
+				return nil
+			}
+			if err := back(int32(end), nil, nil); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

@@ -27,6 +27,7 @@ func (x *run) top(n *plan.Top) (batches, error) {
 		best := emptyBatch(cols)
 		var held int64
 		defer func() { x.release(held) }()
+		var last []*value.Vector // the keys of the worst row that is kept, once there are enough
 		prune := func() error {
 			idx, err := order(best, keys)
 			if err != nil {
@@ -36,6 +37,17 @@ func (x *run) top(n *plan.Top) (batches, error) {
 			for i, v := range best.vecs {
 				best.vecs[i] = v.Flat()
 			}
+			if best.n == limit && limit > 0 {
+				worst := best.slice(limit-1, limit)
+				last = last[:0]
+				for _, k := range keys {
+					v, err := k.e.eval(worst)
+					if err != nil {
+						return err
+					}
+					last = append(last, v)
+				}
+			}
 			size := best.bytes()
 			x.release(held - size)
 			held = size
@@ -44,6 +56,9 @@ func (x *run) top(n *plan.Top) (batches, error) {
 		for b, err := range in {
 			if err == nil {
 				err = x.tick()
+			}
+			if err == nil && last != nil {
+				b, err = better(b, keys, last)
 			}
 			if err == nil {
 				size := b.bytes()
@@ -67,6 +82,30 @@ func (x *run) top(n *plan.Top) (batches, error) {
 		}
 		emit(yield, best)
 	}, nil
+}
+
+// better keeps the rows of b that come before the row with the keys last.
+func better(b *batch, keys []sortKey, last []*value.Vector) (*batch, error) {
+	vs := make([]*value.Vector, len(keys))
+	for i, k := range keys {
+		v, err := k.e.eval(b)
+		if err != nil {
+			return nil, err
+		}
+		vs[i] = v
+	}
+	rows := make([]int32, 0, 16)
+	for i := 0; i < b.n; i++ {
+		for c, v := range vs {
+			if o := compareKey(v, i, last[c], 0, keys[c]); o != 0 {
+				if o < 0 {
+					rows = append(rows, int32(i))
+				}
+				break
+			}
+		}
+	}
+	return b.gather(rows), nil
 }
 
 // emptyBatch makes a batch without rows that can grow.

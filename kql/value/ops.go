@@ -99,14 +99,52 @@ func Gather(v *Vector, rows []int32) *Vector {
 		}
 	}
 	out := New(v.Type, len(rows))
-	for i, r := range rows {
-		if r < 0 {
-			out.SetNull(i)
-			continue
+	switch {
+	case v.Const:
+		for i, r := range rows {
+			if r < 0 {
+				out.SetNull(i)
+			} else {
+				CopyRow(out, i, v, 0)
+			}
 		}
-		CopyRow(out, i, v, int(r))
+		return out
+	case out.I != nil:
+		gather(out.I, v.I, rows)
+	case out.F != nil:
+		gather(out.F, v.F, rows)
+	case out.S != nil:
+		gather(out.S, v.S, rows)
+	case out.G != nil:
+		gather(out.G, v.G, rows)
+	case out.M != nil:
+		gather(out.M, v.M, rows)
+	default:
+		gather(out.D, v.D, rows)
+	}
+	if v.Null != nil {
+		for i, r := range rows {
+			if r >= 0 && v.Null[r] {
+				out.SetNull(i)
+			}
+		}
+	}
+	if v.Type != String && v.Type != Dynamic {
+		for i, r := range rows {
+			if r < 0 {
+				out.SetNull(i)
+			}
+		}
 	}
 	return out
+}
+
+func gather[T any](dst, src []T, rows []int32) {
+	for i, r := range rows {
+		if r >= 0 {
+			dst[i] = src[r]
+		}
+	}
 }
 
 // Slice gives rows from to to-1 of v, sharing its storage.

@@ -23,8 +23,8 @@ func TestEncodings(t *testing.T) {
 		c("url_encode", tS, "https%3a%2f%2fwww.bing.com%2fhello+world", "https://www.bing.com/hello world"),
 		c("punycode_from_string", tS, "caf-dma", "café"),
 		c("punycode_to_string", tS, "café", "caf-dma"),
-		c("punycode_domain_from_string", tS, "xn--Riill-jta.xn--Skldskaparml-dbbj.org", "Riðill｡Skáldskaparmál｡org"),
-		c("punycode_domain_to_string", tS, "Artorījos.edu", "xn--Artorjos-ejb.edu"),
+		c("punycode_domain_to_string", tS, "xn--Riill-jta.xn--Skldskaparml-dbbj.org", "Riðill｡Skáldskaparmál｡org"),
+		c("punycode_domain_from_string", tS, "Artorījos.edu", "xn--Artorjos-ejb.edu"),
 		c("url_decode", tS, "a b/%", "a+b%2f%"),
 	})
 }

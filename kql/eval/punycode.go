@@ -5,8 +5,8 @@ import (
 	"unicode/utf8"
 )
 
-// punycodeFuncs encode and decode texts (RFC 3492) and the labels of domain names, which start with xn--.
-// What cannot be decoded gives "".
+// punycodeFuncs encode and decode texts (RFC 3492) and the labels of domain names, which start with xn--; the
+// service names the direction of the two pairs differently. What cannot be decoded gives "".
 func punycodeFuncs(t table) {
 	t.pure("punycode_from_string", str1(punyEncode))
 	t.pure("punycode_to_string", str1(func(s string) string {
@@ -16,7 +16,7 @@ func punycodeFuncs(t table) {
 		}
 		return d
 	}))
-	t.pure("punycode_domain_from_string", str1(func(s string) string {
+	t.pure("punycode_domain_to_string", str1(func(s string) string {
 		return eachLabel(s, func(l string) (string, bool) {
 			if isASCII(l) {
 				return l, true
@@ -24,7 +24,7 @@ func punycodeFuncs(t table) {
 			return "xn--" + punyEncode(l), true
 		})
 	}))
-	t.pure("punycode_domain_to_string", str1(func(s string) string {
+	t.pure("punycode_domain_from_string", str1(func(s string) string {
 		return eachLabel(s, func(l string) (string, bool) {
 			if len(l) > 4 && strings.EqualFold(l[:4], "xn--") {
 				return punyDecode(l[4:])

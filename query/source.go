@@ -1,0 +1,223 @@
+package query
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"picket/kql/exec"
+	"picket/kql/plan"
+	"picket/kql/rewrite"
+	"picket/kql/value"
+	"picket/lake"
+)
+
+// source reads the leaves of a plan from one snapshot.
+type source struct {
+	snap   *lake.Snapshot
+	req    *Request
+	bounds map[*plan.Scan]rewrite.Bounds
+	memory int64
+	turn   turns
+}
+
+func (s *source) close() { s.turn.close() }
+
+// need is what a scan wants of its table: the question's windows and what its own filters leave over.
+func (s *source) need(n *plan.Scan, columns []string) lake.Need {
+	need := lake.Need{
+		Columns: columns, TimeFrom: s.req.From, TimeTo: s.req.To,
+		ReceivedAfter: s.req.ReceivedAfter, ReceivedUntil: s.req.ReceivedUntil, SkipImported: !s.req.ReceivedAfter.IsZero(),
+	}
+	b, ok := s.bounds[n]
+	if !ok {
+		return need
+	}
+	if b.HasFrom {
+		need.TimeFrom = later(need.TimeFrom, floorMicro(b.From))
+	}
+	if b.HasTo {
+		need.TimeTo = earlier(need.TimeTo, floorMicro(b.To).Add(time.Microsecond))
+	}
+	if b.HasReceivedFrom { // received at or after a time is received after the microsecond before
+		need.ReceivedAfter = later(need.ReceivedAfter, floorMicro(b.ReceivedFrom).Add(-time.Microsecond))
+	}
+	if b.HasReceived {
+		need.ReceivedUntil = earlier(need.ReceivedUntil, floorMicro(b.ReceivedTo))
+	}
+	return need
+}
+
+// floorMicro is the whole microsecond at or before a tick; times that the store can't hold stay inside its range.
+func floorMicro(ticks int64) time.Time {
+	t := value.TimeOf(ticks).Truncate(time.Microsecond)
+	if t.IsZero() {
+		return t.Add(time.Microsecond) // the zero time would mean open
+	}
+	return t
+}
+
+func later(a, b time.Time) time.Time {
+	if a.IsZero() || b.After(a) {
+		return b
+	}
+	return a
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// Scan streams a table's columns, bounded by the question's times.
+func (s *source) Scan(ctx context.Context, n *plan.Scan) exec.Frames {
+	return func(yield func(*value.Frame, error) bool) {
+		sql, schema, err := s.scanSQL(n)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		if sql == "" {
+			return // a standard table without rows yet
+		}
+		s.turn.stream(ctx, s.limit(), func(ctx context.Context, f func(*value.Frame) error) error {
+			return s.snap.Query(ctx, sql, nil, schema, f)
+		}, func(f *value.Frame, err error) bool {
+			if err == nil && len(n.Out) == 0 { // only the number of rows is wanted
+				return yieldRows(f, yield)
+			}
+			return yield(f, err)
+		})
+	}
+}
+
+func (s *source) limit() int64 {
+	if s.memory > 0 {
+		return s.memory
+	}
+	return 1 << 30
+}
+
+// yieldRows hands on as many rows without columns as the frame's one number says.
+func yieldRows(f *value.Frame, yield func(*value.Frame, error) bool) bool {
+	const most = 1 << 16
+	for left := f.Vecs[0].I[0]; left > 0; left -= most {
+		if !yield(&value.Frame{N: int(min(left, most))}, nil) {
+			return false
+		}
+	}
+	return true
+}
+
+// scanSQL is the SQL that reads a scan's columns; "" when the table has no rows at all.
+func (s *source) scanSQL(n *plan.Scan) (string, value.Schema, error) {
+	rel, where, err := s.relation(n)
+	if err != nil || rel == nil {
+		return "", nil, err
+	}
+	if where != "" {
+		where = " WHERE " + where
+	}
+	if len(n.Out) == 0 {
+		return "SELECT count(*) FROM " + rel.SQL + where, value.Schema{{Name: "n", Type: value.Long}}, nil
+	}
+	schema := make(value.Schema, len(n.Out))
+	var sel []string
+	for i, c := range n.Out {
+		schema[i] = value.Column{Name: c.Name, Type: c.Type}
+		rc := column(rel, c.Name)
+		if rc == nil {
+			sel = append(sel, nullSQL(c.Type))
+			continue
+		}
+		sel = append(sel, quote(rc.Physical)+" AS "+quote(rc.Physical))
+		if rc.Ticks != "" {
+			sel = append(sel, quote(rc.Ticks)+" AS "+quote(rc.Physical+"$t"))
+		}
+	}
+	return "SELECT " + strings.Join(sel, ", ") + " FROM " + rel.SQL + where, schema, nil
+}
+
+func nullSQL(t value.Type) string {
+	if t == value.String {
+		return "''"
+	}
+	return "NULL::BIGINT"
+}
+
+func column(rel *lake.Relation, name string) *lake.RelColumn {
+	for i := range rel.Columns {
+		if rel.Columns[i].Name == name {
+			return &rel.Columns[i]
+		}
+	}
+	return nil
+}
+
+// relation is a scan's table with the exact condition that the question's window of TimeGenerated puts on it.
+// It is nil for a standard table that the lake does not have yet.
+func (s *source) relation(n *plan.Scan) (*lake.Relation, string, error) {
+	t, err := s.snap.Table(n.Table)
+	if errors.Is(err, lake.ErrNoTable) {
+		return nil, "", nil
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	stored := t.Schema()
+	names := []string{}
+	seen := map[string]bool{}
+	for _, c := range n.Out {
+		if !seen[c.Name] && (stored.Index(c.Name) >= 0 || lake.Hidden.Index(c.Name) >= 0) {
+			names = append(names, c.Name)
+			seen[c.Name] = true
+		}
+	}
+	timed := (!s.req.From.IsZero() || !s.req.To.IsZero()) && stored.Index(timeColumn) >= 0
+	if timed && !seen[timeColumn] {
+		names = append(names, timeColumn)
+	}
+	rel, err := s.snap.Relation(n.Table, s.need(n, names))
+	if err != nil {
+		return nil, "", err
+	}
+	if !timed {
+		return &rel, "", nil
+	}
+	c := column(&rel, timeColumn)
+	var conds []string
+	if !s.req.From.IsZero() {
+		conds = append(conds, timeCond(c, s.req.From))
+	}
+	if !s.req.To.IsZero() {
+		conds = append(conds, "NOT "+timeCond(c, s.req.To))
+	}
+	return &rel, strings.Join(conds, " AND "), nil
+}
+
+// timeCond is "the column is at or after t", exact to the tick.
+func timeCond(c *lake.RelColumn, t time.Time) string {
+	micro := t.UnixMicro()
+	digit := (t.Nanosecond()%1000 + 99) / 100 // of the first tick that is not before t
+	col := quote(c.Physical)
+	switch {
+	case digit == 0:
+		return fmt.Sprintf("(%s >= make_timestamptz(%d))", col, micro)
+	case c.Ticks == "" || digit > 9:
+		return fmt.Sprintf("(%s > make_timestamptz(%d))", col, micro)
+	}
+	return fmt.Sprintf("(%s > make_timestamptz(%d) OR %s = make_timestamptz(%d) AND coalesce(%s, 0) >= %d)", col, micro, col, micro, quote(c.Ticks), digit)
+}
+
+// External has nothing yet: no part of the plan was handed to the SQL engine.
+func (s *source) External(context.Context, *plan.ExternalRel) exec.Frames {
+	return func(yield func(*value.Frame, error) bool) {
+		yield(nil, errors.New("BUG: an external relation without an engine"))
+	}
+}
+
+func quote(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }

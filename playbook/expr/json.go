@@ -511,6 +511,10 @@ func writeJSON(b *strings.Builder, v any, nl, step string) {
 		}
 		b.WriteByte(']')
 	case *Object:
+		if x == nil {
+			b.WriteString("null")
+			return
+		}
 		b.WriteByte('{')
 		for i, m := range x.Members() {
 			if i > 0 {

@@ -1,0 +1,661 @@
+package playbook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"picket/playbook/expr"
+	"picket/state"
+)
+
+// fakeConnector answers every call of one API with a function.
+type fakeConnector struct {
+	api string
+	ops []Operation
+	f   func(*Request) (*Response, error)
+}
+
+func (c *fakeConnector) API() string             { return c.api }
+func (c *fakeConnector) Operations() []Operation { return c.ops }
+func (c *fakeConnector) Call(_ context.Context, r *Request) (*Response, error) {
+	return c.f(r)
+}
+
+type lab struct {
+	*Engine
+	t    *testing.T
+	stop func()
+}
+
+func newLab(t *testing.T, change func(*Deps)) *lab {
+	t.Helper()
+	return openLab(t, t.TempDir(), change)
+}
+
+func openLab(t *testing.T, dir string, change func(*Deps)) *lab {
+	t.Helper()
+	db, err := state.Open(context.Background(), filepath.Join(dir, "state.db"), Migrations())
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := Deps{DB: db, KeyFile: filepath.Join(dir, "key"), PublicURL: "https://picket.example", Log: slog.New(slog.DiscardHandler)}
+	if change != nil {
+		change(&d)
+	}
+	e, err := New(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.scale = 0.001
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- e.Run(ctx) }()
+	for range 1000 {
+		e.mu.Lock()
+		up := e.root != nil
+		e.mu.Unlock()
+		if up {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	l := &lab{Engine: e, t: t}
+	var once sync.Once
+	l.stop = func() {
+		once.Do(func() {
+			cancel()
+			if err := <-done; err != nil {
+				t.Errorf("Run: %v", err)
+			}
+			e.Close()
+			db.Close()
+		})
+	}
+	t.Cleanup(l.stop)
+	return l
+}
+
+const requestTrigger = `"manual":{"type":"Request","kind":"Http","inputs":{}}`
+
+// define deploys a definition of a Request trigger and actions.
+func (l *lab) define(name, actions string, more ...string) {
+	l.t.Helper()
+	text := `{"triggers":{` + requestTrigger + `},"actions":{` + actions + `}`
+	for _, m := range more {
+		text += "," + m
+	}
+	l.deploy(name, text+"}", nil)
+}
+
+func (l *lab) deploy(name, text string, params map[string]any) *Deployment {
+	l.t.Helper()
+	d, err := l.Deploy(context.Background(), DeployRequest{Name: name, Template: []byte(text), Parameters: params, AllowNeeds: true})
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return d
+}
+
+func (l *lab) run(name string, body any) *RunDetail {
+	l.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	res, err := l.Trigger(ctx, name, "", TriggerInput{Method: "POST", Body: body})
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return l.ended(res.Runs[0])
+}
+
+func (l *lab) ended(id string) *RunDetail {
+	l.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	if _, err := l.Wait(ctx, id); err != nil {
+		l.t.Fatal(err)
+	}
+	d, err := l.RunDetail(ctx, id)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return d
+}
+
+func find(d *RunDetail, name string, rep ...string) *ActionRun {
+	r := ""
+	if len(rep) > 0 {
+		r = rep[0]
+	}
+	for _, a := range d.Actions {
+		if a.Name == name && a.Repetition == r {
+			return a
+		}
+	}
+	return &ActionRun{Status: "none"}
+}
+
+func describe(d *RunDetail) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s %s\n", d.Status, d.Code, expr.JSON(d.Error))
+	for _, a := range d.Actions {
+		fmt.Fprintf(&b, "  %s %s %s %s %s\n", a.Name, a.Repetition, a.Status, a.Code, expr.JSON(a.Error))
+	}
+	return b.String()
+}
+
+func (l *lab) want(d *RunDetail, what, got, want string) {
+	l.t.Helper()
+	if got != want {
+		l.t.Errorf("%s: got %s, want %s\n%s", what, got, want, describe(d))
+	}
+}
+
+func TestControlFlow(t *testing.T) {
+	l := newLab(t, nil)
+	l.define("w", `
+	"Try":{"type":"Scope","runAfter":{},"actions":{
+		"First":{"type":"Compose","inputs":"ok","runAfter":{}},
+		"Bad":{"type":"Compose","inputs":"@div(1, 0)","runAfter":{"First":["Succeeded"]}},
+		"Next":{"type":"Compose","inputs":"never","runAfter":{"Bad":["Succeeded"]}}}},
+	"NotRun":{"type":"Scope","runAfter":{"Try":["Succeeded"]},"actions":{"Inside":{"type":"Compose","inputs":1}}},
+	"Handle":{"type":"Compose","runAfter":{"Try":["Failed"]},"inputs":{"r":"@result('Try')","bad":"@actions('Bad')","next":"@actions('Next')?['error']?['message']","try":"@actions('try')"}},
+	"Last":{"type":"Compose","runAfter":{"Handle":["Succeeded"],"NotRun":["Skipped"]},"inputs":"done"},
+	"Check":{"type":"If","runAfter":{"Last":["Succeeded"]},"expression":{"and":[{"equals":["@outputs('Last')","done"]},{"not":{"greater":[1,2]}}]},
+		"actions":{"Yes":{"type":"Compose","inputs":"y"}},"else":{"actions":{"No":{"type":"Compose","inputs":"n"}}}},
+	"Sw":{"type":"Switch","runAfter":{"Check":["Succeeded"]},"expression":"@concat('Op','en')","cases":{"c1":{"case":"open","actions":{"Lower":{"type":"Compose","inputs":1}}},"c2":{"case":"Open","actions":{"Upper":{"type":"Compose","inputs":2}}}},"default":{"actions":{"Other":{"type":"Compose","inputs":3}}}}`,
+		`"outputs":{"o":{"type":"string","value":"@outputs('Upper')"}}`)
+	d := l.run("w", nil)
+	l.want(d, "run", d.Status, Succeeded)
+	l.want(d, "try", find(d, "Try").Status+find(d, "Try").Code, "FailedActionFailed")
+	h := object(find(d, "Handle").Outputs)
+	l.want(d, "skip message", expr.Text(h.Value("next")), "The execution of template action 'Next' is skipped: the 'runAfter' condition for action 'Bad' is not satisfied. Expected status values 'Succeeded' and actual value 'Failed'.")
+	bad := object(h.Value("bad"))
+	l.want(d, "bad", expr.Text(object(bad.Value("error")).Value("message")), "Unable to process template language expressions in action 'Bad' inputs at line '0' and column '0': 'Attempt to divide an integral or decimal value by zero in function 'div'.'.")
+	if _, _, has := bad.Find("inputs"); has {
+		t.Error("a failed expression leaves inputs")
+	}
+	l.want(d, "inside", expr.Text(find(d, "Inside").Error.Value("code")), "ActionDependencyFailed")
+	l.want(d, "no", expr.Text(find(d, "No").Error.Value("code")), "ActionBranchingConditionNotSatisfied")
+	l.want(d, "switch", find(d, "Upper").Status+find(d, "Lower").Status+find(d, "Other").Status, "SucceededSkippedSkipped")
+	l.want(d, "outputs", expr.JSON(d.Outputs), `{"o":{"type":"string","value":2}}`)
+}
+
+func TestSwitchTypes(t *testing.T) {
+	l := newLab(t, nil)
+	l.define("w", `"Sw":{"type":"Switch","expression":"@add(1, 1)","cases":{"c":{"case":"2","actions":{"Hit":{"type":"Compose","inputs":1}}}}}`)
+	d := l.run("w", nil)
+	l.want(d, "hit", find(d, "Hit").Code, "InternalServerError")
+	if m := expr.Text(find(d, "Hit").Error.Value("message")); !strings.Contains(m, "'strongEquals' expects parameters of same type, but found 'Integer,String' distinct types") {
+		t.Error(m)
+	}
+	l.define("n", `"Sw":{"type":"Switch","expression":"@json('{}')?['missing']","cases":{},"default":{"actions":{"D":{"type":"Compose","inputs":1}}}}`)
+	d = l.run("n", nil)
+	l.want(d, "null", find(d, "Sw").Code+find(d, "D").Status, "ExpressionEvaluationFailedSkipped")
+}
+
+func TestLoopsAndVariables(t *testing.T) {
+	l := newLab(t, nil)
+	l.define("w", `
+	"Init":{"type":"InitializeVariable","inputs":{"variables":[{"name":"n","type":"Integer","value":0},{"name":"list","type":"Array","value":[]},{"name":"text","type":"String"}]}},
+	"Each":{"type":"foreach","runAfter":{"Init":["Succeeded"]},"foreach":"@range(0, 30)","runtimeConfiguration":{"concurrency":{"repetitions":7}},"actions":{
+		"Inc":{"type":"IncrementVariable","inputs":{"name":"N","value":2}},
+		"Square":{"type":"Compose","runAfter":{"Inc":["Succeeded"]},"inputs":"@mul(items('Each'), item())"},
+		"Inner":{"type":"Foreach","runAfter":{"Square":["Succeeded"]},"foreach":"@createArray('a','b')","actions":{
+			"App":{"type":"AppendToArrayVariable","inputs":{"name":"list","value":"@concat(items('Each'), items('Inner'), outputs('Square'))"}}}}}},
+	"Loop":{"type":"Until","runAfter":{"Each":["Succeeded"]},"expression":"@greaterOrEquals(variables('n'), 65)","limit":{"count":10},"actions":{
+		"More":{"type":"IncrementVariable","inputs":{"name":"n","value":"@add(1, iterationIndexes('Loop'))"}},
+		"Say":{"type":"AppendToStringVariable","runAfter":{"More":["Succeeded"]},"inputs":{"name":"text","value":"<@{iterationIndexes('Loop')}>"}}}},
+	"Out":{"type":"Compose","runAfter":{"Loop":["Succeeded"]},"inputs":{"n":"@variables('n')","count":"@length(variables('list'))","uniq":"@length(union(variables('list'), variables('list')))","text":"@variables('text')","r":"@result('Each')[1]['repetitionCount']","last":"@last(result('Loop'))['repetitionCount']"}}`)
+	d := l.run("w", nil)
+	l.want(d, "out", expr.JSON(find(d, "Out").Outputs), `{"n":66,"count":60,"uniq":60,"text":"<0><1><2>","r":30,"last":3}`)
+	l.want(d, "repetition", expr.JSON(find(d, "Square", "000005").Outputs), `25`)
+	a := find(d, "App", "000003-000001")
+	if len(a.Indexes) != 2 || a.Indexes[0] != (RepetitionIndex{"Each", 3}) || a.Indexes[1] != (RepetitionIndex{"Inner", 1}) {
+		t.Errorf("indexes %+v", a.Indexes)
+	}
+}
+
+func TestLoopFailures(t *testing.T) {
+	l := newLab(t, nil)
+	l.define("w", `
+	"Loop":{"type":"Foreach","foreach":"@createArray(1, 0, 2)","actions":{"Div":{"type":"Compose","inputs":"@div(10, items('Loop'))"}}},
+	"See":{"type":"Compose","runAfter":{"Loop":["Failed"]},"inputs":"@result('Loop')"},
+	"Bad":{"type":"Foreach","runAfter":{"See":["Succeeded"]},"foreach":"@createArray(1)[0]","actions":{"X":{"type":"Compose","inputs":1}}},
+	"Limits":{"type":"Until","runAfter":{"Bad":["Failed"]},"expression":"@equals(1, 2)","limit":{"count":3},"actions":{"Y":{"type":"Compose","inputs":1}}},
+	"Strict":{"type":"Until","runAfter":{"Limits":["Succeeded"]},"operationOptions":"FailWhenLimitsReached","expression":"@equals(1, 2)","limit":{"count":2},"actions":{"Z":{"type":"Compose","inputs":1}}}`)
+	d := l.run("w", nil)
+	l.want(d, "run", d.Status, Failed)
+	r, _ := find(d, "See").Outputs.([]any)
+	div := object(r[0])
+	l.want(d, "result", fmt.Sprint(div.Value("name"), div.Value("status"), div.Value("code"), div.Value("repetitionCount"), len(div.Value("outputs").([]any))), "DivFailedNotSpecified3 3")
+	l.want(d, "bad", find(d, "Bad").Code, "ExpressionEvaluationFailed")
+	l.want(d, "limits", find(d, "Limits").Status, Succeeded)
+	l.want(d, "strict", find(d, "Strict").Code, "UntilLimitsReached")
+}
+
+func TestTerminate(t *testing.T) {
+	l := newLab(t, nil)
+	l.define("w", `
+	"Work":{"type":"Scope","actions":{"Before":{"type":"Compose","inputs":1},
+		"Stop":{"type":"Terminate","runAfter":{"Before":["Succeeded"]},"inputs":{"runStatus":"Failed","runError":{"code":"E1","message":"stop"}}},
+		"InnerAfter":{"type":"Compose","runAfter":{"Stop":["Succeeded"]},"inputs":2}}},
+	"Long":{"type":"Wait","inputs":{"interval":{"count":1,"unit":"Hour"}}},
+	"After":{"type":"Compose","runAfter":{"Work":["Succeeded"]},"inputs":3}`)
+	d := l.run("w", nil)
+	l.want(d, "run", d.Status+d.Code+expr.Text(d.Error.Value("message")), "FailedE1stop")
+	l.want(d, "statuses", find(d, "Stop").Status+" "+find(d, "Work").Status+" "+find(d, "InnerAfter").Status+" "+find(d, "After").Status+" "+find(d, "Long").Status, "Succeeded Cancelled Skipped Skipped Cancelled")
+}
+
+func TestDataActions(t *testing.T) {
+	l := newLab(t, nil)
+	l.define("w", `
+	"P":{"type":"ParseJson","inputs":{"content":"@triggerBody()","schema":{"type":"array","items":{"type":"object","properties":{"id":{"type":"integer"},"n":{"type":"string"}},"required":["id"]}}}},
+	"Q":{"type":"Query","runAfter":{"P":["Succeeded"]},"inputs":{"from":"@body('P')","where":"@greater(item()['id'], 1)"}},
+	"S":{"type":"Select","runAfter":{"Q":["Succeeded"]},"inputs":{"from":"@body('Q')","select":{"k@{item()['id']}":"@item()?['n']"}}},
+	"J":{"type":"Join","runAfter":{"S":["Succeeded"]},"inputs":{"from":"@body('S')","joinWith":";"}},
+	"C":{"type":"Table","runAfter":{"J":["Succeeded"]},"inputs":{"from":"@triggerBody()","format":"CSV"}},
+	"H":{"type":"Table","runAfter":{"C":["Succeeded"]},"inputs":{"from":"@triggerBody()","format":"HTML","columns":[{"header":"Id","value":"@item()?['id']"},{"header":"N<","value":"@item()?['n']"}]}},
+	"Bad":{"type":"ParseJson","runAfter":{"H":["Succeeded"]},"inputs":{"content":"{'a':1}","schema":{"type":"object","properties":{"a":{"type":"string"}}}}},
+	"See":{"type":"Compose","runAfter":{"Bad":["Failed"]},"inputs":{"c":"@actions('Bad')['code']","e":"@outputs('Bad')['errors'][0]['message']","b":"@body('Bad')"}}`)
+	d := l.run("w", []any{expr.NewObject("id", int64(1), "n", "a"), expr.NewObject("id", int64(9007199254740993), "n", `x, "y"`), expr.NewObject("id", int64(3), "n", "<ä>")})
+	l.want(d, "join", expr.Text(object(find(d, "J").Outputs).Value("body")), `{"k9007199254740993":"x, \"y\""};{"k3":"<ä>"}`)
+	l.want(d, "csv", expr.Text(object(find(d, "C").Outputs).Value("body")), "id,n\r\n1,a\r\n9007199254740993,\"x, \"\"y\"\"\"\r\n3,<ä>\r\n")
+	l.want(d, "html", expr.Text(object(find(d, "H").Outputs).Value("body")), "<table><thead><tr><th>Id</th><th>N&lt;</th></tr></thead><tbody><tr><td>1</td><td>a</td></tr><tr><td>9007199254740993</td><td>x, &quot;y&quot;</td></tr><tr><td>3</td><td>&lt;&#228;&gt;</td></tr></tbody></table>")
+	l.want(d, "see", expr.JSON(find(d, "See").Outputs), `{"c":"ValidationFailed","e":"Invalid type. Expected String but got Integer.","b":null}`)
+}
+
+func TestResponseAndChild(t *testing.T) {
+	l := newLab(t, nil)
+	l.deploy("child", `{"triggers":{"manual":{"type":"Request","kind":"Http","inputs":{"method":"GET","relativePath":"/items/{id}","schema":{}}}},"actions":{
+		"R":{"type":"Response","kind":"Http","inputs":{"statusCode":201,"headers":{"X-A":"@{triggerOutputs()['queries']['q']}"},"body":{"id":"@triggerOutputs()['relativePathParameters']['id']"}}},
+		"Late":{"type":"Compose","runAfter":{"R":["Succeeded"]},"inputs":1}}}`, nil)
+	cb, err := l.CallbackURL(context.Background(), "child", "manual", CallbackOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	u := strings.Replace(cb.Value, "{id}", "a%2Fb", 1) + "&q=x"
+	rec := httptest.NewRecorder()
+	l.InvokeHandler().ServeHTTP(rec, httptest.NewRequest("GET", u, nil))
+	if rec.Code != 201 || rec.Body.String() != `{"id":"a/b"}` || rec.Header().Get("X-A") != "x" {
+		t.Errorf("%d %s %v", rec.Code, rec.Body, rec.Header())
+	}
+	rec = httptest.NewRecorder()
+	l.InvokeHandler().ServeHTTP(rec, httptest.NewRequest("POST", u, nil))
+	if rec.Code != 405 {
+		t.Errorf("wrong method: %d %s", rec.Code, rec.Body)
+	}
+	l.define("sub", `"R":{"type":"Response","inputs":{"statusCode":200,"body":{"got":"@triggerBody()"}}}`)
+	l.define("parent", `"Call":{"type":"Workflow","inputs":{"host":{"triggerName":"manual","workflow":{"id":"/subscriptions/x/resourceGroups/y/providers/Microsoft.Logic/workflows/sub"}},"body":{"a":1}}},
+		"See":{"type":"Compose","runAfter":{"Call":["Succeeded"]},"inputs":"@body('Call')['got']['a']"}`)
+	d := l.run("parent", nil)
+	l.want(d, "see", expr.JSON(find(d, "See").Outputs), "1")
+	// A Response that nobody waits for fails.
+	d = l.run("sub", nil)
+	l.want(d, "late", find(d, "R").Code, "ActionResponseTimedOut")
+}
+
+func TestCallbackSecurity(t *testing.T) {
+	l := newLab(t, nil)
+	l.define("w", `"C":{"type":"Compose","inputs":"@triggerBody()"}`)
+	ctx := context.Background()
+	cb, err := l.CallbackURL(ctx, "w", "manual", CallbackOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, _ := l.CallbackURL(ctx, "w", "manual", CallbackOptions{Secondary: true})
+	old, _ := l.CallbackURL(ctx, "w", "manual", CallbackOptions{NotAfter: time.Now().Add(-time.Minute)})
+	soon, _ := l.CallbackURL(ctx, "w", "manual", CallbackOptions{NotAfter: time.Now().Add(time.Hour)})
+	try := func(u, body, ct string) int {
+		r := httptest.NewRequest("POST", u, strings.NewReader(body))
+		if ct != "" {
+			r.Header.Set("Content-Type", ct)
+		}
+		rec := httptest.NewRecorder()
+		l.InvokeHandler().ServeHTTP(rec, r)
+		return rec.Code
+	}
+	for _, c := range []struct {
+		u, body, ct string
+		want        int
+	}{
+		{cb.Value, `{}`, "application/json", 202}, {second.Value, ``, "", 202}, {soon.Value, ``, "", 202},
+		{old.Value, ``, "", 401}, {strings.Replace(cb.Value, "sig=", "sig=A", 1), ``, "", 401},
+		{strings.Split(cb.Value, "&sig=")[0], ``, "", 401}, {strings.Replace(cb.Value, "/triggers/manual/", "/triggers/other/", 1), ``, "", 401},
+		{strings.Replace(soon.Value, "&se=", "&se=9", 1), ``, "", 401},
+		{cb.Value, `{bad`, "application/json", 400}, {"https://picket.example/x", ``, "", 404},
+	} {
+		if got := try(c.u, c.body, c.ct); got != c.want {
+			t.Errorf("%s: got %d, want %d", c.u, got, c.want)
+		}
+	}
+	st, _, _, own, err := l.DeliverCallback(ctx, cb.Value, "POST", http.Header{"Content-Type": {"application/json"}}, []byte(`{"a":1}`))
+	if !own || err != nil || st != 202 {
+		t.Error(st, own, err)
+	}
+	if _, _, _, own, _ := l.DeliverCallback(ctx, "https://example.com/hook", "POST", nil, nil); own {
+		t.Error("a foreign URL counts as own")
+	}
+	if err := l.RegenerateKey(ctx, "w", "Primary"); err != nil {
+		t.Fatal(err)
+	}
+	if got := try(cb.Value, ``, ""); got != 401 {
+		t.Errorf("the old key still works: %d", got)
+	}
+	if got := try(second.Value, ``, ""); got != 202 {
+		t.Errorf("the secondary key doesn't work: %d", got)
+	}
+}
+
+func TestHttpAction(t *testing.T) {
+	var mu sync.Mutex
+	var log []string
+	tries := 0
+	api := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		log = append(log, r.Method+" "+r.URL.RequestURI()+" "+r.Header.Get("Authorization"))
+		switch r.URL.Path {
+		case "/flaky":
+			if tries++; tries < 3 {
+				w.WriteHeader(503)
+				return
+			}
+			w.Header().Set("Content-Type", "application/json")
+			fmt.Fprint(w, `{"id":12345678901234567}`)
+		case "/async":
+			w.Header().Set("Location", "/poll")
+			w.WriteHeader(202)
+		case "/poll":
+			fmt.Fprint(w, "ready")
+		case "/missing":
+			http.Error(w, "no", 404)
+		case "/page":
+			w.Header().Set("Content-Type", "application/json")
+			if r.URL.Query().Get("p") == "" {
+				fmt.Fprint(w, `{"value":[1,2],"nextLink":"http://api.test/page?p=2"}`)
+			} else {
+				fmt.Fprint(w, `{"value":[3]}`)
+			}
+		case "/redirect":
+			http.Redirect(w, r, "http://127.0.0.1:1/inside", 302)
+		}
+	})
+	var refused []string
+	l := newLab(t, func(d *Deps) {
+		d.Outbound = Outbound{Hosts: map[string]http.Handler{"api.test": api}, Refused: func(h, why string) { mu.Lock(); refused = append(refused, h); mu.Unlock() }}
+	})
+	l.define("w", `
+	"Flaky":{"type":"Http","inputs":{"method":"GET","uri":"http://api.test/flaky","queries":{"a":"x y","b":2},"authentication":{"type":"Basic","username":"u","password":"hunter22"},"retryPolicy":{"type":"fixed","interval":"PT5S","count":4}}},
+	"Async":{"type":"Http","runAfter":{"Flaky":["Succeeded"]},"inputs":{"method":"POST","uri":"http://api.test/async","body":{"x":"@body('Flaky')['id']"}}},
+	"Page":{"type":"Http","runAfter":{"Async":["Succeeded"]},"inputs":{"method":"GET","uri":"http://api.test/page"},"runtimeConfiguration":{"paginationPolicy":{"minimumItemCount":3}}},
+	"Missing":{"type":"Http","runAfter":{"Page":["Succeeded"]},"inputs":{"method":"GET","uri":"http://api.test/missing"}},
+	"Redirect":{"type":"Http","runAfter":{"Missing":["Failed"]},"inputs":{"method":"GET","uri":"http://api.test/redirect"}},
+	"Meta":{"type":"Http","runAfter":{"Redirect":["Failed"]},"inputs":{"method":"GET","uri":"http://169.254.169.254/latest"}},
+	"Canary":{"type":"Http","runAfter":{"Meta":["Failed"]},"inputs":{"method":"GET","uri":"https://canarytokens.org/download?token=t"}},
+	"End":{"type":"Compose","runAfter":{"Canary":["Failed"]},"inputs":"@outputs('Missing')['statusCode']"}`)
+	d := l.run("w", nil)
+	l.want(d, "run", d.Status, Succeeded)
+	fl := find(d, "Flaky")
+	l.want(d, "flaky", fl.Status+expr.JSON(object(fl.Outputs).Value("body"))+fmt.Sprint(len(fl.Retries)), `Succeeded{"id":12345678901234567}2`)
+	l.want(d, "masked", expr.JSON(object(fl.Inputs).Value("authentication")), `{"type":"Basic","username":"u","password":"*sanitized*"}`)
+	l.want(d, "async", expr.JSON(object(find(d, "Async").Outputs).Value("body")), `"ready"`)
+	l.want(d, "page", expr.JSON(object(find(d, "Page").Outputs).Value("body")), `{"value":[1,2,3]}`)
+	l.want(d, "missing", find(d, "Missing").Code+expr.JSON(find(d, "Missing").Error), "NotFoundnull")
+	for _, n := range []string{"Redirect", "Meta", "Canary"} {
+		l.want(d, n, find(d, n).Code, "RequestRefused")
+	}
+	if strings.Join(refused, ",") != "127.0.0.1,169.254.169.254,canarytokens.org" {
+		t.Errorf("refused %v", refused)
+	}
+	if log[0] != "GET /flaky?a=x+y&b=2 Basic dTpodW50ZXIyMg==" {
+		t.Errorf("request %s", log[0])
+	}
+	// The password is nowhere in the database in the clear.
+	var n int
+	if err := l.db.QueryRow(context.Background(), `SELECT count(*) FROM playbook_action WHERE instr(inputs, 'hunter22')>0`).Scan(&n); err != nil || n != 0 {
+		t.Errorf("%d rows hold the password, %v", n, err)
+	}
+}
+
+func TestConnectorAndNeeds(t *testing.T) {
+	var calls []*Request
+	fails := 1
+	l := newLab(t, func(d *Deps) {
+		d.Connectors = []Connector{&fakeConnector{"azuresentinel", []Operation{{"POST", "/Incidents/Comment", ""}, {"GET", "/Incidents/{x...}", ""}, {"POST", "/incident-creation", ""}}, func(r *Request) (*Response, error) {
+			calls = append(calls, r)
+			if fails > 0 {
+				fails--
+				return nil, errors.New("connection reset")
+			}
+			return &Response{Status: 200, Body: expr.NewObject("ok", true)}, nil
+		}}}
+	})
+	text := `{"resources":[
+	{"type":"Microsoft.Web/connections","name":"sent-conn","properties":{"api":{"id":"/subscriptions/s/providers/Microsoft.Web/locations/l/managedApis/azuresentinel"}}},
+	{"type":"Microsoft.Logic/workflows","name":"P","properties":{"parameters":{"$connections":{"value":{"azuresentinel":{"connectionId":"[resourceId('Microsoft.Web/connections','sent-conn')]","connectionName":"sent-conn","id":"/subscriptions/s/providers/Microsoft.Web/locations/l/managedApis/azuresentinel"},
+		"virustotal":{"connectionId":"/x/vt","connectionName":"vt","id":"/a/b/managedApis/virustotal"}}}},
+	 "definition":{"parameters":{"$connections":{"type":"Object","defaultValue":{}}},"triggers":{"inc":{"type":"ApiConnectionWebhook","inputs":{"host":{"connection":{"name":"@parameters('$connections')['azuresentinel']['connectionId']"}},"path":"/incident-creation","body":{"callback_url":"@{listCallbackUrl()}"}}}},
+	 "actions":{"Comment":{"type":"ApiConnection","inputs":{"host":{"connection":{"name":"@parameters('$connections')['azuresentinel']['connectionId']"}},"method":"post","path":"/incidents/comment","body":{"incidentArmId":"@triggerBody()?['object']?['id']","message":"hello"}}}
+	 EXTRA}}}}]}`
+	d := l.deploy("", strings.Replace(text, "EXTRA", `,"VT":{"type":"ApiConnection","runAfter":{"Comment":["Failed"]},"inputs":{"host":{"connection":{"name":"@parameters('$connections')['virustotal']['connectionId']"}},"method":"get","path":"/files/@{encodeURIComponent('x')}"}},
+		"Put":{"type":"ApiConnection","runAfter":{"Comment":["Failed"]},"inputs":{"host":{"connection":{"name":"@parameters('$connections')['azuresentinel']['connectionId']"}},"method":"put","path":"/Nothing/@{1}"}},
+		"Fn":{"type":"Function","runAfter":{"Comment":["Failed"]},"inputs":{}}`, 1), nil)
+	var got []string
+	for _, n := range d.Needs {
+		got = append(got, n.Kind+" "+n.Name)
+	}
+	if s := strings.Join(got, ", "); s != "connector virustotal, operation azuresentinel: PUT /Nothing/{}, action Function" {
+		t.Errorf("needs %s", s)
+	}
+	// Needs stop a workflow before its first run, by name.
+	if _, err := l.Deploy(context.Background(), DeployRequest{Template: []byte(strings.Replace(text, "EXTRA", `,"Fn":{"type":"Function","inputs":{}}`, 1))}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := l.Notify(context.Background(), Notification{API: "azuresentinel", Path: "/incident-creation", ID: "i0"})
+	if err == nil || !strings.Contains(err.Error(), "'Fn' of the workflow 'P' is of type 'Function'") {
+		t.Errorf("got %v", err)
+	}
+	l.deploy("", strings.Replace(text, "EXTRA", "", 1), nil)
+	n := Notification{API: "azuresentinel", Path: "/Incident-Creation", ID: "incident-1", Body: expr.NewObject("object", expr.NewObject("id", "/inc/1"))}
+	ids, err := l.Notify(context.Background(), n)
+	if err != nil || len(ids) != 1 {
+		t.Fatal(ids, err)
+	}
+	rd := l.ended(ids[0])
+	l.want(rd, "run", rd.Status, Succeeded)
+	again, err := l.Notify(context.Background(), n)
+	if err != nil || again[0] != ids[0] {
+		t.Errorf("the same event made another run: %v %v", again, err)
+	}
+	if len(calls) != 2 || calls[0].ActionRunID != calls[1].ActionRunID || calls[0].Path != "/incidents/comment" || string(calls[1].Payload()) != `{"incidentArmId":"/inc/1","message":"hello"}` {
+		t.Errorf("calls %+v", calls)
+	}
+}
+
+func TestTriggers(t *testing.T) {
+	l := newLab(t, nil)
+	l.deploy("s", `{"triggers":{"manual":{"type":"Request","inputs":{},"splitOn":"@triggerBody()?['value']","conditions":[{"expression":"@greater(length(triggerBody()['value']), 1)"}]}},
+		"actions":{"C":{"type":"Compose","inputs":"@triggerBody()"}}}`, nil)
+	ctx := context.Background()
+	res, err := l.Trigger(ctx, "s", "manual", TriggerInput{Body: expr.NewObject("value", []any{"a", "b"})})
+	if err != nil || len(res.Runs) != 2 {
+		t.Fatal(res, err)
+	}
+	d := l.ended(res.Runs[1])
+	l.want(d, "split", expr.JSON(find(d, "C").Outputs), `"b"`)
+	res, err = l.Trigger(ctx, "s", "manual", TriggerInput{Body: expr.NewObject("value", []any{"a"})})
+	if err != nil || !res.Skipped {
+		t.Fatal(res, err)
+	}
+	hs, err := l.TriggerHistories(ctx, "s", "", 10)
+	if err != nil || len(hs) != 2 || hs[0].Status != Skipped || hs[1].Run == "" {
+		t.Errorf("%+v %v", hs, err)
+	}
+	// One run at a time: the second waits for the first.
+	l.deploy("one", `{"triggers":{"manual":{"type":"Request","inputs":{},"runtimeConfiguration":{"concurrency":{"runs":1,"maximumWaitingRuns":1}}}},
+		"actions":{"W":{"type":"Wait","inputs":{"interval":{"count":"@triggerBody()","unit":"Second"}}}}}`, nil)
+	first, err := l.Trigger(ctx, "one", "", TriggerInput{Body: int64(1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := l.Trigger(ctx, "one", "", TriggerInput{Body: int64(0)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, _ := l.findRun(ctx, second.Runs[0])
+	if r.Status != Waiting {
+		t.Errorf("the second run is %s", r.Status)
+	}
+	var pe *Error
+	if _, err := l.Trigger(ctx, "one", "", TriggerInput{Body: int64(0)}); !errors.As(err, &pe) || pe.Status != 429 {
+		t.Errorf("got %v, want 429", err)
+	}
+	a, b := l.ended(first.Runs[0]), l.ended(second.Runs[0])
+	if b.Actions[0].Started.Before(a.Ended.Add(-time.Millisecond)) {
+		t.Error("the second ran before the first ended")
+	}
+	// Resubmit, disable, cancel, delete.
+	again, err := l.Resubmit(ctx, b.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.ended(again)
+	long, err := l.Trigger(ctx, "one", "", TriggerInput{Body: int64(3600)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(20 * time.Millisecond)
+	if err := l.Cancel(ctx, long.Runs[0]); err != nil {
+		t.Fatal(err)
+	}
+	if d := l.ended(long.Runs[0]); d.Status != Cancelled || find(d, "W").Status != Cancelled {
+		t.Error(describe(d))
+	}
+	if err := l.Disable(ctx, "one"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Trigger(ctx, "one", "", TriggerInput{}); !errors.As(err, &pe) || pe.Code != "WorkflowDisabled" {
+		t.Error(err)
+	}
+	page, err := l.Runs(ctx, "one", Page{Top: 2})
+	if err != nil || len(page) != 2 {
+		t.Fatal(page, err)
+	}
+	rest, err := l.Runs(ctx, "one", Page{After: page[1].ID})
+	if err != nil || len(rest) != 2 {
+		t.Errorf("%d %v", len(rest), err)
+	}
+	if err := l.Delete(ctx, "one"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Workflow(ctx, "one"); !errors.As(err, &pe) || pe.Code != "WorkflowNotFound" {
+		t.Error(err)
+	}
+}
+
+func TestWebhookAction(t *testing.T) {
+	var mu sync.Mutex
+	urls := map[string]string{}
+	hook := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		b := make([]byte, 4096)
+		n, _ := r.Body.Read(b)
+		mu.Lock()
+		urls[r.URL.Path] = string(b[:n])
+		mu.Unlock()
+	})
+	dir := t.TempDir()
+	open := func() *lab {
+		return openLab(t, dir, func(d *Deps) { d.Outbound.Hosts = map[string]http.Handler{"hook.test": hook} })
+	}
+	l := open()
+	l.define("w", `"Hook":{"type":"HttpWebhook","inputs":{"subscribe":{"method":"POST","uri":"http://hook.test/sub","body":"@{listCallbackUrl()}"},"unsubscribe":{"method":"POST","uri":"http://hook.test/unsub"}}},
+		"See":{"type":"Compose","runAfter":{"Hook":["Succeeded"]},"inputs":"@body('Hook')"}`)
+	res, err := l.Trigger(context.Background(), "w", "", TriggerInput{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var u string
+	for range 200 {
+		mu.Lock()
+		u = urls["/sub"]
+		mu.Unlock()
+		if u != "" {
+			break
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	time.Sleep(30 * time.Millisecond)
+	l.stop() // the wait survives a restart
+	l = open()
+	st, _, body, own, err := l.DeliverCallback(context.Background(), u, "POST", http.Header{"Content-Type": {"application/json"}}, []byte(`{"approved":true}`))
+	if st != 200 || !own || err != nil {
+		t.Fatal(st, string(body), own, err)
+	}
+	d := l.ended(res.Runs[0])
+	l.want(d, "see", expr.JSON(find(d, "See").Outputs), `{"approved":true}`)
+	if _, ok := urls["/unsub"]; !ok {
+		t.Error("no unsubscribe")
+	}
+}
+
+func TestSecureData(t *testing.T) {
+	l := newLab(t, nil)
+	l.deploy("w", `{"parameters":{"key":{"type":"SecureString"}},"triggers":{`+requestTrigger+`},"actions":{
+		"Secret":{"type":"Compose","inputs":"@concat('v-', parameters('key'))","runtimeConfiguration":{"secureData":{"properties":["inputs","outputs"]}}},
+		"Uses":{"type":"Compose","runAfter":{"Secret":["Succeeded"]},"inputs":"@outputs('Secret')"},
+		"Plain":{"type":"Compose","runAfter":{"Uses":["Succeeded"]},"inputs":"key=@{parameters('key')}"}}}`, map[string]any{"key": "tops3cret"})
+	d := l.run("w", nil)
+	for _, n := range []string{"Secret", "Uses"} {
+		if a := find(d, n); a.HasInputs || a.HasOutputs || a.Inputs != nil {
+			t.Errorf("%s shows %v %v", n, a.Inputs, a.Outputs)
+		}
+	}
+	l.want(d, "plain", expr.JSON(find(d, "Plain").Outputs), `"key=*sanitized*"`)
+	w, err := l.Workflow(context.Background(), "w")
+	if err != nil || expr.JSON(w.Parameters) != `{"key":null}` {
+		t.Errorf("%s %v", expr.JSON(w.Parameters), err)
+	}
+	var n int
+	if err := l.db.QueryRow(context.Background(), `SELECT count(*) FROM playbook_action WHERE instr(inputs,'tops3cret')+instr(outputs,'tops3cret')>0`).Scan(&n); err != nil || n != 0 {
+		t.Errorf("%d rows hold the secret, %v", n, err)
+	}
+}
+
+func TestStaticResult(t *testing.T) {
+	l := newLab(t, nil)
+	l.define("w", `"H":{"type":"Http","inputs":{"method":"GET","uri":"http://nowhere.invalid/"},"runtimeConfiguration":{"staticResult":{"name":"s","staticResultOptions":"Enabled"}}},
+		"C":{"type":"Compose","runAfter":{"H":["Succeeded"]},"inputs":"@body('H')['a']"}`, `"staticResults":{"s":{"status":"Succeeded","outputs":{"statusCode":"OK","body":{"a":5}}}}`)
+	d := l.run("w", nil)
+	l.want(d, "c", expr.JSON(find(d, "C").Outputs), "5")
+}
+
+func TestDeployErrors(t *testing.T) {
+	l := newLab(t, nil)
+	for _, c := range []struct{ text, want string }{
+		{"{\"triggers\":{},\n\"actions\":{\"A\":{\"type\":\"Compose\",\"inputs\":1,\"runAfter\":{\"B\":[\"Succeeded\"]}}}}", "action 'A': runAfter names the action 'B', which is not defined"},
+		{`{"actions":{"A":{"type":"Compose","inputs":"@nope(1)"}}}`, "The template function 'nope' is not defined or not valid."},
+		{`{"actions":{"A":{"type":"Compose","inputs":"@body('Z')"}}}`, "names the action 'Z', which is not defined"},
+		{`{"actions":{"A":{"type":"Magic","inputs":1}}}`, `the action type "Magic" is not known`},
+		{`{"actions":{"A":{"type":"Compose","inputs":1,"runAfter":{"B":["Succeeded"]}},"B":{"type":"Compose","inputs":1,"runAfter":{"A":["Succeeded"]}}}}`, "wait for each other in a circle"},
+		{`{"actions":{"A":{"type":"SetVariable","inputs":{"name":"x","value":1}}}}`, "the variable 'x' is not initialized"},
+		{`{"triggers":{"r":{"type":"Recurrence","recurrence":{"frequency":"Fortnight","interval":1}}},"actions":{}}`, "is not one of Second, Minute"},
+		{`{"actions":{"L":{"type":"Foreach","foreach":"@createArray(1)","actions":{"R":{"type":"Response","inputs":{"statusCode":200}}}}}}`, "a Response can't stand inside the loop 'L'"},
+	} {
+		if _, err := l.Deploy(context.Background(), DeployRequest{Name: "w", Template: []byte(c.text)}); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v, want %q", c.text, err, c.want)
+		}
+	}
+	_, err := l.Deploy(context.Background(), DeployRequest{Template: []byte("{\"resources\":[{\"type\":\"Microsoft.Logic/workflows\",\"name\":\"w\",\"properties\":{\"definition\":{\"actions\":{\n  \"A\":{\"type\":\"Compose\",\n    \"inputs\":\"@nope()\"}}}}}]}")})
+	if err == nil || !strings.Contains(err.Error(), "line 3, column 5") {
+		t.Errorf("got %v, want the place", err)
+	}
+}

@@ -16,6 +16,7 @@ package bind
 
 import (
 	"fmt"
+	"strings"
 
 	"picket/kql/eval"
 	"picket/kql/plan"
@@ -198,12 +199,33 @@ type table struct {
 	serialized bool
 	name       string
 	node       plan.Node
-	missing    bool // a table that doesn't exist, allowed by isfuzzy
+	missing    bool   // a table that doesn't exist, allowed by isfuzzy
+	rest       *table // in search and find: columns of other tables, null in this one
 	index      map[string]*column
 	indexed    int
 }
 
 func (t *table) find(name string) *column {
+	c := t.own(name)
+	if c != nil || t.rest == nil {
+		return c
+	}
+	o := t.rest.own(name)
+	if o == nil {
+		return nil
+	}
+	// a column whose type differs between tables is known as name_type in the whole
+	if i := strings.LastIndexByte(name, '_'); i > 0 {
+		if c := t.own(name[:i]); c != nil && c.Type.String() == name[i+1:] {
+			return c
+		}
+	}
+	g := *o
+	g.ghost = true
+	return &g
+}
+
+func (t *table) own(name string) *column {
 	if len(t.cols) < 12 {
 		for _, c := range t.cols {
 			if c.Name == name {

@@ -221,9 +221,7 @@ func (b *binder) findLeg(t, scope *table, x *syntax.FindOp, s *searchScope, out 
 	failed := b.failed
 	b.quiet++
 	leg := *t
-	leg.index, leg.open = nil, false
-	leg.cols = append([]*column(nil), t.cols...)
-	b.legPredicate(&leg, scope, x.Pred)
+	leg.index, leg.open, leg.rest = nil, false, scope
 	pred := b.searchPredicate(&leg, x.Pred, s)
 	b.quiet--
 	b.failed = failed

@@ -78,8 +78,8 @@ func (b *binder) searchOp(in *table, x *syntax.SearchOp) *table {
 		b.quiet++
 		leg := *t
 		leg.index = nil
-		leg.open = false
-		pred := b.searchPredicate(&leg, b.legPredicate(&leg, merged, x.Pred), s)
+		leg.open, leg.rest = false, merged
+		pred := b.searchPredicate(&leg, x.Pred, s)
 		b.quiet--
 		b.failed = failed
 		f := b.filter(t, pred)
@@ -101,30 +101,6 @@ func (b *binder) mergedScope(tabs []*table) *table {
 		m.cols = append(m.cols, u.col)
 	}
 	return m
-}
-
-// legPredicate is the predicate for one table: columns that only other tables have are null there.
-func (b *binder) legPredicate(leg, merged *table, x syntax.Expr) syntax.Expr {
-	for _, c := range merged.cols {
-		if leg.find(c.Name) != nil {
-			continue
-		}
-		name := c.Name
-		// a column whose type differs between tables is known as name_type in the whole
-		if i := strings.LastIndexByte(name, '_'); i > 0 && leg.find(name[:i]) != nil {
-			if o := leg.find(name[:i]); o.Type.String() == name[i+1:] {
-				alias := *o
-				alias.Name = name
-				leg.cols = append(leg.cols, &alias)
-				continue
-			}
-		}
-		g := *c
-		g.ghost = true
-		g.ID = b.newID()
-		leg.cols = append(leg.cols, &g)
-	}
-	return x
 }
 
 // withTable puts the $table column first.

@@ -319,7 +319,7 @@ func (l *Lake) findTicks(ctx context.Context, p *part) error {
 		return nil
 	})
 	var de *duck.Error
-	if errors.As(err, &de) && !de.Fatal() {
+	if errors.As(err, &de) && dataKinds[de.Kind] {
 		return nil // unreadable text: the insert will say so
 	}
 	return err

@@ -218,7 +218,7 @@ func (l *Lake) try(group []*request) (bad *request, err error) {
 			n, g, err := l.insertPart(ctx, e, p, commit, received)
 			if err != nil {
 				var de *duck.Error
-				if errors.As(err, &de) && !de.Fatal() && !duck.IsFull(err) {
+				if errors.As(err, &de) && dataKinds[de.Kind] && !duck.IsFull(err) {
 					r.decode = nil
 					if p.b.NDJSON != nil {
 						r.decode = p
@@ -336,6 +336,9 @@ func (l *Lake) try(group []*request) (bad *request, err error) {
 	}
 	return nil, nil
 }
+
+// dataKinds are the kinds of DuckDB's errors that rows can cause.
+var dataKinds = map[string]bool{"Conversion": true, "Invalid Input": true, "Out of Range": true, "Invalid": true, "Not implemented": true, "Mismatch Type": true, "Constraint": true}
 
 func (l *Lake) insertPart(ctx context.Context, e *edit, p *part, commit, received int64) (int64, *genDef, error) {
 	if p.b.Table == "" {

@@ -53,7 +53,7 @@ type Options struct {
 
 	SealRows  int64         // rows after which a table's hot rows are sealed; default 1,000,000
 	SealBytes int64         // estimated bytes after which they are; default 512 MiB
-	SealAge   time.Duration // age of the oldest hot row after which they are; default 24 h
+	SealAge   time.Duration // age of the oldest hot row after which they are; default 24 h for tables of 20,000 hot rows
 
 	// Fail, when set, is called at the named points of a commit and of sealing; its error is returned in place
 	// of going on (or it kills the process): "append", "commit", "committed", "sealed", "unlink". For tests.

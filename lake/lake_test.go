@@ -419,6 +419,32 @@ func TestSegmentsArePruned(t *testing.T) {
 	}
 }
 
+func TestSealingByAgeAndRetentionOfHotRows(t *testing.T) {
+	now := time.Date(2026, 11, 24, 7, 0, 0, 0, time.UTC)
+	for _, age := range []time.Duration{0, time.Hour} {
+		now = time.Date(2026, 11, 24, 7, 0, 0, 0, time.UTC)
+		l := openLake(t, Options{Now: func() time.Time { return now }, SealAge: age})
+		mustAppend(t, l, Batch{Table: "T", Columns: cols("k:long TimeGenerated:datetime"), NDJSON: []byte(`{"k":1,"TimeGenerated":"2026-11-20T00:00:00Z"} {"k":2}`)})
+		now = now.Add(48 * time.Hour)
+		if err := l.sealDue(ctx); err != nil {
+			t.Fatal(err)
+		}
+		d, err := l.Table(ctx, "T")
+		if want := map[time.Duration]int{0: 0, time.Hour: 2}[age]; err != nil || d.Segments != want {
+			t.Fatalf("SealAge %v: %d segments (%v)", age, d.Segments, err)
+		}
+		if err := l.SetRetention(ctx, "T", 3*24*time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.expire(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if got := rows(t, l, "T", Need{Columns: []string{"k"}}); got != "2\n" {
+			t.Fatalf("SealAge %v: %q", age, got)
+		}
+	}
+}
+
 func TestQueryEndsWithItsContext(t *testing.T) {
 	l := openLake(t, Options{})
 	s, err := l.Snapshot(ctx)

@@ -28,6 +28,8 @@ type Lake struct {
 	o    Options
 	lock *os.File
 
+	minAged int64 // rows below which age alone does not seal
+
 	// mu guards what readers and the committer share.
 	mu    sync.Mutex
 	cond  *sync.Cond // a reader came back, or the database was opened anew
@@ -93,8 +95,9 @@ func Open(ctx context.Context, o Options) (*Lake, error) {
 	if o.SealBytes <= 0 {
 		o.SealBytes = 512 << 20
 	}
+	minAged := int64(0)
 	if o.SealAge <= 0 {
-		o.SealAge = 24 * time.Hour
+		o.SealAge, minAged = 24*time.Hour, smallTable
 	}
 	for _, d := range []string{dir, filepath.Join(dir, "segments"), filepath.Join(dir, "stage"), filepath.Join(dir, "spill")} {
 		if err := os.MkdirAll(d, 0o700); err != nil {
@@ -104,7 +107,7 @@ func Open(ctx context.Context, o Options) (*Lake, error) {
 	l := &Lake{
 		o: o, cats: map[int64]*catalog{}, holds: map[*Snapshot]int64{}, busy: map[*duck.Conn]context.CancelCauseFunc{},
 		in: make(chan *request), quit: make(chan struct{}), gone: make(chan struct{}), wake: make(chan struct{}, 1),
-		reserve: reserveBytes,
+		reserve: reserveBytes, minAged: minAged,
 	}
 	l.cond = sync.NewCond(&l.mu)
 	l.subs.init()

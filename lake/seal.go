@@ -23,6 +23,10 @@ const (
 	compactRows = 4_000_000
 )
 
+// smallTable is the number of hot rows below which a table is left hot: a file a day for a handful of rows would cost
+// more than it gives.
+const smallTable = 20_000
+
 // Run seals, merges small segments, drops what is past its retention and removes old files, until ctx ends or the
 // lake is closed. A step that fails is logged and tried again later.
 func (l *Lake) Run(ctx context.Context) error {
@@ -79,7 +83,7 @@ func (l *Lake) sealDue(ctx context.Context) error {
 			old = min(old, g.Created)
 		}
 		age := time.Duration(now-old) * time.Microsecond
-		if rows >= l.o.SealRows || bytes >= l.o.SealBytes || len(t.Gens) > 0 && age >= l.o.SealAge || len(t.Gens) > 16 {
+		if rows >= l.o.SealRows || bytes >= l.o.SealBytes || rows > 0 && rows >= l.minAged && age >= l.o.SealAge || len(t.Gens) > 16 {
 			if err := l.Seal(ctx, t.Name); err != nil {
 				errs = append(errs, err)
 			}
@@ -342,7 +346,8 @@ func (l *Lake) merge(ctx context.Context, table string, old []*segment) error {
 	return l.replace(ctx, table, nil, old, segs)
 }
 
-// expire drops the segments all of whose rows are past their table's retention.
+// expire drops the segments all of whose rows are past their table's retention: rows go by whole days. Hot rows are
+// sealed when they hold such a day.
 func (l *Lake) expire(ctx context.Context) error {
 	var errs []error
 	for name, t := range l.current().tables {
@@ -350,6 +355,17 @@ func (l *Lake) expire(ctx context.Context) error {
 			continue
 		}
 		limit := l.o.Now().Add(-t.Retention).UnixMicro()
+		if len(t.Gens) > 0 {
+			old, err := l.hotBefore(ctx, t, limit-24*time.Hour.Microseconds())
+			if old && err == nil {
+				if err = l.Seal(ctx, name); err == nil {
+					t = l.current().table(name)
+				}
+			}
+			if errs = append(errs, err); err != nil || t == nil {
+				continue
+			}
+		}
 		var old []*segment
 		for _, s := range t.Segs {
 			if s.TMax < limit {
@@ -361,6 +377,19 @@ func (l *Lake) expire(ctx context.Context) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// hotBefore says whether the table has hot rows of before a time.
+func (l *Lake) hotBefore(ctx context.Context, t *tableDef, limit int64) (bool, error) {
+	s, err := l.Snapshot(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer s.Close()
+	d := *t
+	d.Segs = nil
+	got, err := s.measure(ctx, &d)
+	return got.HotRows > 0 && !got.First.IsZero() && got.First.UnixMicro() < limit, err
 }
 
 func (l *Lake) rotateDue(ctx context.Context) error {

@@ -54,6 +54,10 @@ func (s *Server) info(u User, csrf string) sessionInfo {
 }
 
 func (s *Server) getSession(w http.ResponseWriter, r *http.Request) {
+	if u, ok := SessionUser(r); ok {
+		writeJSON(w, 200, s.info(u, ""))
+		return
+	}
 	u, token, err := s.session(r)
 	switch {
 	case errors.Is(err, errNoSession):

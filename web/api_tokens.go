@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"picket/canary"
+	"picket/playbook"
 )
 
 // tokenKind is a kind of decoy as the wizard offers it.
@@ -303,11 +304,11 @@ func (s *Server) callbacks(ctx context.Context, names []string) ([]string, error
 		if s.d.Playbooks == nil {
 			return nil, missingRoom("Playbooks")
 		}
-		u, err := s.d.Playbooks.CallbackURL(ctx, n)
+		cb, err := s.d.Playbooks.CallbackURL(ctx, n, "", playbook.CallbackOptions{})
 		if err != nil {
-			return nil, fmt.Errorf("callback of playbook %s: %w", n, err)
+			return nil, badRequest("playbooks", "Playbook %s has no callback URL: %v", n, err)
 		}
-		out = append(out, u)
+		out = append(out, cb.Value)
 	}
 	return out, nil
 }

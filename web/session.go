@@ -127,8 +127,8 @@ func (s *Server) dropExpired(ctx context.Context) error {
 
 type userKey struct{}
 
-// SessionUser is the person whose valid session cookie came with the request; false when the request came
-// without one (a bearer's, say). Only requests that passed [Server.Authenticate] have it.
+// SessionUser is the person whose valid session cookie came with the request, or who was set by [WithUser];
+// false when there is none. Only requests that passed [Server.Authenticate] have the former.
 func SessionUser(r *http.Request) (User, bool) {
 	u, ok := r.Context().Value(userKey{}).(User)
 	return u, ok
@@ -140,7 +140,7 @@ func SessionUser(r *http.Request) (User, bool) {
 // password is refused (both 403). An invalid cookie is like none.
 func (s *Server) Authenticate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("Authorization") != "" {
+		if _, known := SessionUser(r); known || r.Header.Get("Authorization") != "" {
 			next.ServeHTTP(w, r)
 			return
 		}
@@ -161,7 +161,7 @@ func (s *Server) Authenticate(next http.Handler) http.Handler {
 			writeError(w, &Error{Status: 403, Code: "PasswordChangeRequired", Message: "Choose your own password first: sign in on the page."})
 			return
 		}
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), userKey{}, u)))
+		next.ServeHTTP(w, WithUser(r, u))
 	})
 }
 

@@ -22,6 +22,7 @@ import (
 	"picket/canary"
 	"picket/canary/geo"
 	"picket/detect"
+	"picket/playbook"
 	"picket/state"
 )
 
@@ -62,7 +63,7 @@ type Deps struct {
 	Tokens    *canary.Service
 	Geo       *geo.DB
 	Rules     *detect.Detector
-	Playbooks Playbooks // api_playbooks.go
+	Playbooks *playbook.Engine
 }
 
 // Server is the page. It implements http.Handler; mount it at "/".

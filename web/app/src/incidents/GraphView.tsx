@@ -38,7 +38,8 @@ const useStyles = makeStyles({
   text: { minWidth: 0 },
   label: { fontWeight: 600, overflow: 'hidden', textOverflow: 'ellipsis', whiteSpace: 'nowrap' },
   kind: { color: tokens.colorNeutralForeground3 },
-  handle: { opacity: 0, pointerEvents: 'none' },
+  // Edges run from centre to centre, under the cards.
+  handle: { opacity: 0, pointerEvents: 'none', top: '50%', left: '50%', bottom: 'auto', right: 'auto' },
   side: { borderLeft: `1px solid ${tokens.colorNeutralStroke2}`, padding: '12px 16px', overflow: 'auto', display: 'grid', gap: '12px', alignContent: 'start' },
   head: { display: 'flex', justifyContent: 'space-between', gap: '8px', alignItems: 'start' },
   h: { fontSize: '14px', fontWeight: 600, margin: 0, overflowWrap: 'anywhere' },
@@ -114,7 +115,7 @@ function Flow({ id }: { id: string }) {
     if (!graph && served.data) show(served.data);
   }, [graph, served.data, show]);
 
-  const edges = useMemo<Edge[]>(() => (graph?.edges ?? []).map((e, i) => ({ id: String(i), source: e.from, target: e.to, label: e.label, type: 'straight', focusable: false })), [graph]);
+  const edges = useMemo<Edge[]>(() => (graph?.edges ?? []).map((e, i) => ({ id: String(i), source: e.from, target: e.to, label: e.label, type: 'straight', focusable: false, style: { stroke: dark ? '#8a8886' : '#a19f9d', strokeWidth: 1.5 } })), [graph, dark]);
   const node = graph?.nodes.find((n) => n.id === picked);
   const expand = async (from: string) => {
     setBusy(true);

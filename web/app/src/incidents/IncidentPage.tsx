@@ -23,6 +23,7 @@ import {
   Tag,
   Textarea,
   makeStyles,
+  mergeClasses,
   tokens,
 } from '@fluentui/react-components';
 import { ArrowClockwiseRegular, CheckmarkCircleRegular, FlowchartRegular, LinkRegular, PersonAddRegular, PersonDeleteRegular } from '@fluentui/react-icons';
@@ -46,12 +47,12 @@ const WorldMap = lazy(() => import('../ui/WorldMap'));
 
 const useStyles = makeStyles({
   frame: { display: 'grid', gridTemplateColumns: '320px minmax(0,1fr)', height: '100%', minHeight: 0 },
-  side: { borderRight: `1px solid ${tokens.colorNeutralStroke2}`, overflow: 'auto', padding: '14px 20px 24px', display: 'grid', gap: '18px', alignContent: 'start' },
+  side: { gridTemplateColumns: 'minmax(0,1fr)', borderRight: `1px solid ${tokens.colorNeutralStroke2}`, overflow: 'auto', padding: '14px 20px 24px', display: 'grid', gap: '18px', alignContent: 'start' },
   picks: { display: 'grid', gap: '8px' },
   work: { display: 'grid', gridTemplateRows: 'auto minmax(0,1fr)', minHeight: 0, minWidth: 0 },
   tabs: { borderBottom: `1px solid ${tokens.colorNeutralStroke2}`, padding: '0 12px' },
-  body: { overflow: 'auto', padding: '16px 20px', minHeight: 0, display: 'grid', gap: '20px', alignContent: 'start' },
-  full: { padding: 0, alignContent: 'stretch', overflow: 'hidden' },
+  body: { overflow: 'auto', padding: '16px 20px', minHeight: 0, display: 'grid', gridTemplateColumns: 'minmax(0,1fr)', gap: '20px', alignContent: 'start' },
+  full: { padding: '0', gridTemplateRows: 'minmax(0,1fr)', alignContent: 'stretch', overflow: 'hidden' },
   text: { fontSize: '13px', margin: 0, whiteSpace: 'pre-wrap', overflowWrap: 'anywhere' },
   entity: { display: 'flex', gap: '8px', alignItems: 'center', fontSize: '13px', minWidth: 0 },
   name: { overflow: 'hidden', textOverflow: 'ellipsis', whiteSpace: 'nowrap', minWidth: 0 },
@@ -261,7 +262,7 @@ function Detail({ incident, tab, refetch }: { incident: Incident; tab: TabName; 
             <Tab value="comments">Comments{comments.data?.length ? ` (${comments.data.length})` : ''}</Tab>
             <Tab value="activity">Activity log</Tab>
           </TabList>
-          <div className={`${styles.body} ${tab === 'graph' ? styles.full : ''}`}>
+          <div className={mergeClasses(styles.body, tab === 'graph' && styles.full)}>
             {tab === 'overview' && <Overview alerts={alerts} entities={list} />}
             {tab === 'alerts' && <Loaded of={alerts}>{(all) => (all.length ? all.map((a) => <AlertCard key={a.name} alert={a} open />) : <EmptyState title="No alerts" text="This incident was made by hand." />)}</Loaded>}
             {tab === 'entities' && (

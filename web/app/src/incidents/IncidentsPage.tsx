@@ -1,4 +1,4 @@
-import { Button, Caption1, Dropdown, Input, Option, Switch, makeStyles, tokens } from '@fluentui/react-components';
+import { Button, Caption1, Dropdown, Input, Option, Switch, makeStyles, mergeClasses, tokens } from '@fluentui/react-components';
 import { ArrowClockwiseRegular, SearchRegular, ShieldCheckmarkRegular } from '@fluentui/react-icons';
 import { useQuery } from '@tanstack/react-query';
 import { useMemo, useState } from 'react';
@@ -20,7 +20,8 @@ const useStyles = makeStyles({
   big: { fontSize: '26px', fontWeight: 600, lineHeight: '30px' },
   bars: { flexGrow: 1, maxWidth: '420px', minWidth: '200px' },
   bar: { display: 'flex', height: '8px', gap: '2px', marginTop: '8px' },
-  legend: { display: 'flex', gap: '12px', fontSize: '12px', flexWrap: 'wrap' },
+  legend: { display: 'flex', gap: '14px', fontSize: '12px', flexWrap: 'wrap', marginTop: '4px' },
+  count: { display: 'inline-flex', alignItems: 'center', gap: '6px' },
   filters: { display: 'flex', gap: '8px', padding: '8px 24px', flexWrap: 'wrap', alignItems: 'center' },
   body: { display: 'grid', gridTemplateColumns: 'minmax(0,1fr)', minHeight: 0 },
   split: { gridTemplateColumns: 'minmax(0,1fr) 340px' },
@@ -33,7 +34,7 @@ const useStyles = makeStyles({
     ':hover': { textDecorationLine: 'underline' },
   },
   h: { fontSize: '16px', fontWeight: 600, margin: 0, overflowWrap: 'anywhere' },
-  pick: { minWidth: '150px' },
+  pick: { width: '190px' },
 });
 
 export default function IncidentsPage() {
@@ -67,27 +68,28 @@ export default function IncidentsPage() {
   const count = (f: (i: Incident) => boolean) => (list.data ?? []).filter(f).length;
 
   const columns: ColumnDef<Incident>[] = [
-    { key: 'sev', title: 'Severity', width: '120px', cell: (i) => <Severity of={i.properties.severity} /> },
-    { key: 'n', title: 'Incident', width: '80px', cell: (i) => i.properties.incidentNumber },
+    { key: 'sev', title: 'Severity', width: '1%', cell: (i) => <Severity of={i.properties.severity} /> },
+    { key: 'n', title: 'Incident', width: '1%', cell: (i) => i.properties.incidentNumber },
     {
       key: 't',
       title: 'Title',
+      width: '40%',
       cell: (i) => (
         <Link className={styles.title} href={'/incidents/' + i.name}>
           {i.properties.title}
         </Link>
       ),
     },
-    { key: 'a', title: 'Alerts', width: '60px', cell: (i) => i.properties.additionalData?.alertsCount ?? '' },
-    { key: 'p', title: 'Product', width: '140px', cell: (i) => i.properties.additionalData?.alertProductNames?.join(', ') ?? '' },
-    { key: 'c', title: 'Created', width: '120px', cell: (i) => <When at={i.properties.createdTimeUtc} /> },
-    { key: 'l', title: 'Last change', width: '120px', cell: (i) => <When at={i.properties.lastModifiedTimeUtc} /> },
-    { key: 'o', title: 'Owner', width: '130px', cell: (i) => i.properties.owner?.assignedTo || i.properties.owner?.userPrincipalName || 'Unassigned' },
-    { key: 's', title: 'Status', width: '90px', cell: (i) => <StatusBadge status={i.properties.status} /> },
+    { key: 'a', title: 'Alerts', width: '1%', cell: (i) => i.properties.additionalData?.alertsCount ?? '' },
+    { key: 'p', title: 'Product', cell: (i) => i.properties.additionalData?.alertProductNames?.join(', ') ?? '' },
+    { key: 'c', title: 'Created', width: '1%', cell: (i) => <When at={i.properties.createdTimeUtc} /> },
+    { key: 'l', title: 'Last change', width: '1%', cell: (i) => <When at={i.properties.lastModifiedTimeUtc} /> },
+    { key: 'o', title: 'Owner', cell: (i) => i.properties.owner?.assignedTo || i.properties.owner?.userPrincipalName || 'Unassigned' },
+    { key: 's', title: 'Status', width: '1%', cell: (i) => <StatusBadge status={i.properties.status} /> },
     {
       key: 'd',
       title: '',
-      width: '90px',
+      width: '1%',
       cell: (i) => (
         <Button size="small" appearance="subtle" aria-pressed={picked === i.name} onClick={() => setPicked(picked === i.name ? null : i.name)} aria-label={`Preview incident ${i.properties.incidentNumber}`}>
           Preview
@@ -129,7 +131,7 @@ export default function IncidentsPage() {
             </div>
             <div className={styles.legend}>
               {severities.map((s) => (
-                <span key={s}>
+                <span key={s} className={styles.count}>
                   <Severity of={`${s}`} /> {count((i) => i.properties.severity === s && i.properties.status !== 'Closed')}
                 </span>
               ))}
@@ -167,7 +169,7 @@ export default function IncidentsPage() {
           <Switch label="Mine" checked={mine} onChange={(_, d) => set({ owner: d.checked ? 'me' : null })} />
           <Caption1 role="status">{list.data ? plural(shown.length, 'incident') : ''}</Caption1>
         </div>
-        <div className={`${styles.body} ${one ? styles.split : ''}`}>
+        <div className={mergeClasses(styles.body, one && styles.split)}>
           <div className={styles.list}>
             <Loaded of={list}>
               {(all) =>

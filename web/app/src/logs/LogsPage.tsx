@@ -21,6 +21,7 @@ import {
   TabList,
   Tooltip,
   makeStyles,
+  mergeClasses,
   tokens,
 } from '@fluentui/react-components';
 import { ArrowDownloadRegular, CalendarClockRegular, DismissRegular, LinkRegular, PlayRegular, StopRegular, TableRegular, TextAlignLeftRegular } from '@fluentui/react-icons';
@@ -65,7 +66,7 @@ const useStyles = makeStyles({
   big: { fontSize: '32px', fontWeight: 600 },
   custom: { display: 'grid', gap: '8px' },
   pad: { padding: '12px' },
-  range: { minWidth: '200px' },
+  range: { width: '230px' },
 });
 
 const stored = 'picket.query';
@@ -195,7 +196,7 @@ export default function LogsPage() {
         </>
       }
     >
-      <div className={`${styles.frame} ${tree ? '' : styles.wide}`}>
+      <div className={mergeClasses(styles.frame, !tree && styles.wide)}>
         {tree && (
           <aside className={styles.side} aria-label="Schema">
             {schema.data ? (
@@ -227,10 +228,10 @@ export default function LogsPage() {
             {running && <Spinner size="extra-tiny" label="Running" />}
             <Caption1 role="status">{find && result ? `${rows.length.toLocaleString()} of ${plural(result.table.rows.length, 'row')}` : said}</Caption1>
           </div>
-          <div className={`${styles.result} ${picked && tab === 'results' ? styles.withDetail : ''}`}>
+          <div className={mergeClasses(styles.result, picked != null && tab === 'results' && styles.withDetail)}>
             {error ? (
               <div className={styles.pad}>
-                <ErrorBox error={error} />
+                <ErrorBox error={error} where={squiggles[0]} />
               </div>
             ) : !result ? (
               <EmptyState icon={<CalendarClockRegular />} title="Ask a question" text="Write a query and press Shift+Enter, or Run. Every table is on the left; a click on a column puts its name into the query." />

@@ -1,4 +1,4 @@
-import { Input, makeStyles, tokens } from '@fluentui/react-components';
+import { Input, makeStyles, mergeClasses, tokens } from '@fluentui/react-components';
 import { ChevronDownRegular, ChevronRightRegular, FilterRegular, MathFormulaRegular, TableRegular } from '@fluentui/react-icons';
 import { useMemo, useState } from 'react';
 import type { ShowSchema } from '../api/query';
@@ -63,7 +63,7 @@ export function SchemaTree({ schema, insert }: { schema: ShowSchema; insert: (te
                 <ul className={styles.list}>
                   {t.OrderedColumns.map((c) => (
                     <li key={c.Name}>
-                      <button className={`${styles.item} ${styles.col}`} title={c.DocString || c.Name} onClick={() => insert(c.Name)}>
+                      <button className={mergeClasses(styles.item, styles.col)} title={c.DocString || c.Name} onClick={() => insert(c.Name)}>
                         <span className={styles.name}>{c.Name}</span>
                         <span className={styles.type}>{c.CslType ?? c.Type}</span>
                       </button>

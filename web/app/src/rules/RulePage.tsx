@@ -45,7 +45,7 @@ const useStyles = makeStyles({
   body: { marginTop: '14px', display: 'grid', gap: '22px' },
   form: { display: 'grid', gap: '14px', maxWidth: '900px' },
   editor: { height: '300px', border: `1px solid ${tokens.colorNeutralStroke1}` },
-  two: { display: 'grid', gridTemplateColumns: 'repeat(auto-fit, minmax(200px, 1fr))', gap: '12px' },
+  two: { display: 'grid', gridTemplateColumns: 'repeat(auto-fit, minmax(220px, 1fr))', gap: '12px', alignItems: 'start' },
   map: { border: `1px solid ${tokens.colorNeutralStroke2}`, padding: '10px 12px', display: 'grid', gap: '8px' },
   line: { display: 'flex', gap: '8px', alignItems: 'center', flexWrap: 'wrap' },
   meta: { color: tokens.colorNeutralForeground3, fontSize: '12px' },
@@ -230,7 +230,7 @@ function Edit({ rule, tab, isNew }: { rule: Rule; tab: string; isNew: boolean })
                         <Dropdown
                           aria-label="Operator"
                           disabled={!may}
-                          style={{ minWidth: 130 }}
+                          style={{ width: 130 }}
                           value={operators[p.triggerOperator ?? 'GreaterThan'] ?? p.triggerOperator ?? ''}
                           selectedOptions={[p.triggerOperator ?? 'GreaterThan']}
                           onOptionSelect={(_, d) => set({ triggerOperator: d.optionValue })}
@@ -320,7 +320,7 @@ export function DurationInput({ value, set, disabled }: { value: string; set: (v
   return (
     <div style={{ display: 'flex', gap: 8 }}>
       <SpinButton aria-label="Amount" style={{ width: 90 }} min={1} max={20160} value={n} disabled={disabled} onChange={(_, d) => set(make(Math.max(1, d.value ?? (Number(d.displayValue) || 1)), unit))} />
-      <Dropdown aria-label="Unit" style={{ minWidth: 110 }} disabled={disabled} value={names[unit]} selectedOptions={[unit]} onOptionSelect={(_, d) => set(make(n, d.optionValue ?? unit))}>
+      <Dropdown aria-label="Unit" style={{ width: 110 }} disabled={disabled} value={names[unit]} selectedOptions={[unit]} onOptionSelect={(_, d) => set(make(n, d.optionValue ?? unit))}>
         {Object.entries(names).map(([k, v]) => (
           <Option key={k} value={k}>
             {v}

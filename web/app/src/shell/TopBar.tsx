@@ -10,6 +10,7 @@ import {
   MenuTrigger,
   Tooltip,
   makeStyles,
+  mergeClasses,
   tokens,
 } from '@fluentui/react-components';
 import { PersonKeyRegular, SignOutRegular, WeatherMoonRegular, WeatherSunnyRegular, DesktopRegular } from '@fluentui/react-icons';
@@ -65,7 +66,7 @@ export function TopBar() {
     location.assign('/');
   };
   return (
-    <header className={`${styles.bar} ${dark ? styles.dark : ''}`}>
+    <header className={mergeClasses(styles.bar, dark && styles.dark)}>
       <a className={styles.skip} href="#main" onClick={(e) => { e.preventDefault(); document.getElementById('main')?.focus(); }}>
         Skip to the page
       </a>

@@ -9,6 +9,9 @@ echarts.use([BarChart, LineChart, PieChart, ScatterChart, EffectScatterChart, Tr
 
 export { echarts };
 
+// Distinct in both looks, and for most kinds of colour blindness.
+const palette = ['#0f6cbd', '#ca5010', '#13a10e', '#8764b8', '#e3008c', '#c19c00', '#038387', '#d13438', '#57811b', '#7160e8', '#69797e', '#4f6bed'];
+
 /** An ECharts canvas that follows its box and the look. label says in words what a sighted person sees. */
 export function Chart({ option, label, height }: { option: echarts.EChartsCoreOption; label: string; height?: number | string }) {
   const box = useRef<HTMLDivElement>(null);
@@ -27,7 +30,7 @@ export function Chart({ option, label, height }: { option: echarts.EChartsCoreOp
     };
   }, [dark]);
   useEffect(() => {
-    chart.current?.setOption({ backgroundColor: 'transparent', animation: false, ...option }, true);
+    chart.current?.setOption({ backgroundColor: 'transparent', animation: false, color: palette, ...option }, true);
   }, [option, dark]);
   return <div ref={box} role="img" aria-label={label} style={{ width: '100%', height: height ?? '100%' }} />;
 }

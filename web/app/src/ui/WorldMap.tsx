@@ -1,13 +1,33 @@
 import { tokens } from '@fluentui/react-components';
 import { useMemo } from 'react';
 import { feature } from 'topojson-client';
+import type { FeatureCollection, MultiPolygon, Polygon, Position } from 'geojson';
 import type { GeometryCollection, Topology } from 'topojson-specification';
 import world from 'world-atlas/countries-110m.json';
 import { useLook } from '../shell/theme';
 import { Chart, echarts } from './Chart';
 
 const topology = world as unknown as Topology<{ countries: GeometryCollection }>;
-echarts.registerMap('world', feature(topology, topology.objects.countries) as unknown as Parameters<typeof echarts.registerMap>[1]);
+
+// Rings that cross the date line jump from 180° to -180° and would be drawn across the whole map: their points
+// go on past 180° instead. Antarctica goes round the pole and is left out; nobody opens documents there.
+function unwrap(ring: Position[]): Position[] {
+  let shift = 0;
+  return ring.map((p, i) => {
+    const step = i ? p[0]! - ring[i - 1]![0]! : 0;
+    if (step > 180) shift -= 360;
+    else if (step < -180) shift += 360;
+    return [p[0]! + shift, p[1]!];
+  });
+}
+
+const countries = feature(topology, topology.objects.countries) as unknown as FeatureCollection<Polygon | MultiPolygon, { name?: string }>;
+for (const f of countries.features) {
+  if (f.geometry.type === 'Polygon') f.geometry.coordinates = f.geometry.coordinates.map(unwrap);
+  else f.geometry.coordinates = f.geometry.coordinates.map((rings) => rings.map(unwrap));
+}
+countries.features = countries.features.filter((f) => f.properties.name !== 'Antarctica');
+echarts.registerMap('world', countries as unknown as Parameters<typeof echarts.registerMap>[1]);
 
 export interface Place {
   lat: number;
@@ -29,6 +49,8 @@ export default function WorldMap({ places, height = 320 }: { places: Place[]; he
       geo: {
         map: 'world',
         roam: true,
+        layoutCenter: ['50%', '50%'],
+        layoutSize: '195%',
         scaleLimit: { min: 1, max: 12 },
         itemStyle: dark ? { areaColor: '#3b3f45', borderColor: '#22252a' } : { areaColor: '#e3e7ec', borderColor: '#ffffff' },
         emphasis: { disabled: true },

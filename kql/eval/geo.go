@@ -185,7 +185,7 @@ func readShape(d any) (*shape, bool) {
 	case "Polygon":
 		parts = []any{coords}
 	case "MultiPolygon":
-		parts, _ = coords.([]any)
+		parts = polygonParts(coords, 0)
 	}
 	s := &shape{}
 	for _, c := range parts {
@@ -206,6 +206,26 @@ func readShape(d any) (*shape, bool) {
 		}
 	}
 	return s, len(s.polys) > 0
+}
+
+// polygonParts gives the polygons of a MultiPolygon's coordinates. Lists nested more deeply than GeoJSON has them, as
+// make_list over pack_array builds them, are taken apart.
+func polygonParts(coords any, depth int) []any {
+	arr, _ := coords.([]any)
+	var out []any
+	for _, e := range arr {
+		rings, _ := e.([]any)
+		if len(rings) > 0 && depth < 8 {
+			if ring, ok := rings[0].([]any); ok && len(ring) > 0 {
+				if _, isPos := position(ring[0]); !isPos {
+					out = append(out, polygonParts(e, depth+1)...)
+					continue
+				}
+			}
+		}
+		out = append(out, e)
+	}
+	return out
 }
 
 // add appends a polygon; false when a ring is not simple.

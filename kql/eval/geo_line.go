@@ -334,11 +334,9 @@ func densifyFunc(f func(d any, tol s1.Angle) any) Func {
 	}
 }
 
-// densify adds points to edges that are straight in longitude and latitude until the arcs between the points stay
-// within the tolerance of them.
+// densify adds points to edges, which are taken as straight in longitude and latitude, until the arcs between the
+// points stay within the tolerance of them.
 func densify(d any, tol s1.Angle) any {
-	proj := s2.NewPlateCarreeProjection(180)
-	tess := s2.NewEdgeTessellator(proj, tol)
 	var walk func(d any) any
 	walk = func(d any) any {
 		arr, ok := d.([]any)
@@ -354,18 +352,54 @@ func densify(d any, tol s1.Angle) any {
 		}
 		out := []any{arr[0]}
 		for i := 1; i < len(arr); i++ {
-			p, _ := position(arr[i-1])
-			q, _ := position(arr[i])
-			pts := tess.AppendUnprojected(proj.Project(p), proj.Project(q), nil)
-			for k := 1; k < len(pts)-1; k++ {
-				out = append(out, coordinates(pts[k]))
-			}
+			p, q := arr[i-1].([]any), arr[i].([]any)
+			x0, _ := elemReal(p[0])
+			y0, _ := elemReal(p[1])
+			x1, _ := elemReal(q[0])
+			y1, _ := elemReal(q[1])
+			splitEdge(x0, y0, x1, y1, tol, 20, func(x, y float64) { out = append(out, []any{shortNumber(x), shortNumber(y)}) })
 			out = append(out, arr[i])
 		}
 		return out
 	}
 	kind, coords := geometry(d)
 	return geoJSON(kind, walk(coords))
+}
+
+// shortNumber keeps whole numbers whole.
+func shortNumber(f float64) any {
+	if f == math.Trunc(f) {
+		return int64(f)
+	}
+	return f
+}
+
+// splitEdge halves an edge while the arc strays from the straight line at a quarter, the middle or three quarters.
+func splitEdge(x0, y0, x1, y1 float64, tol s1.Angle, depth int, put func(x, y float64)) {
+	if x1-x0 > 180 {
+		x1 -= 360
+	} else if x0-x1 > 180 {
+		x1 += 360
+	}
+	at := func(x, y float64) s2.Point { return s2.PointFromLatLng(s2.LatLngFromDegrees(y, x)) }
+	a, b := at(x0, y0), at(x1, y1)
+	var off s1.Angle
+	for _, f := range [...]float64{0.25, 0.5, 0.75} {
+		off = max(off, s2.DistanceFromSegment(at(x0+f*(x1-x0), y0+f*(y1-y0)), a, b))
+	}
+	if depth == 0 || off <= tol {
+		return
+	}
+	x, y := (x0+x1)/2, (y0+y1)/2
+	splitEdge(x0, y0, x, y, tol, depth-1, put)
+	if x > 180 {
+		put(x-360, y)
+	} else if x < -180 {
+		put(x+360, y)
+	} else {
+		put(x, y)
+	}
+	splitEdge(x, y, x1, y1, tol, depth-1, put)
 }
 
 // chain unites lines: equal edges count once, edges that follow each other without a branch join.

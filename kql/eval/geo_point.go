@@ -252,7 +252,7 @@ func geohashBox(s string) (box, bool) {
 	return b, true
 }
 
-// geohashNeighbors gives the cells around: west, east, south, north, then the corners.
+// geohashNeighbors gives the cells around in the service's order: SW, NW, SE, N, W, NE, E, S.
 func geohashNeighbors(s string) any {
 	b, ok := geohashBox(s)
 	if !ok {
@@ -261,7 +261,7 @@ func geohashNeighbors(s string) any {
 	w, h := b.lng1-b.lng0, b.lat1-b.lat0
 	lng, lat := (b.lng0+b.lng1)/2, (b.lat0+b.lat1)/2
 	out := []any{}
-	for _, d := range [...][2]float64{{-1, 0}, {1, 0}, {0, -1}, {0, 1}, {-1, -1}, {1, 1}, {-1, 1}, {1, -1}} {
+	for _, d := range [...][2]float64{{-1, -1}, {-1, 1}, {1, -1}, {0, 1}, {-1, 0}, {1, 1}, {1, 0}, {0, -1}} {
 		x, y := lng+d[0]*w, lat+d[1]*h
 		if y > 90 || y < -90 {
 			continue
@@ -290,19 +290,31 @@ func s2Cell(token string) (s2.CellID, bool) {
 	return id, id.IsValid()
 }
 
-// s2Neighbors gives the tokens of the cells at the edges, then of those at the corners.
+// s2Neighbors gives the tokens of the cells around. With the four corners (in the cell's own axes: -- +- -+ ++) and the
+// four edges (down, right, up, left), the service's order is ++, --, +-, down, up, right, left, -+. Cells at a corner of
+// the cube have fewer.
 func s2Neighbors(id s2.CellID) any {
-	out := []any{}
+	edges := id.EdgeNeighbors()
 	seen := map[s2.CellID]bool{id: true}
-	for _, e := range id.EdgeNeighbors() {
-		if !seen[e] {
-			seen[e] = true
-			out = append(out, e.ToToken())
-		}
+	for _, e := range edges {
+		seen[e] = true
 	}
+	var corners []s2.CellID
 	for _, e := range id.AllNeighbors(id.Level()) {
 		if !seen[e] {
 			seen[e] = true
+			corners = append(corners, e)
+		}
+	}
+	order := append(append([]s2.CellID{}, edges[:]...), corners...)
+	if len(corners) == 4 {
+		order = []s2.CellID{corners[3], corners[0], corners[1], edges[0], edges[2], edges[1], edges[3], corners[2]}
+	}
+	out := []any{}
+	done := map[s2.CellID]bool{id: true}
+	for _, e := range order {
+		if !done[e] {
+			done[e] = true
 			out = append(out, e.ToToken())
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"picket/kql/value"
 	"picket/lake/duck"
@@ -163,12 +164,12 @@ func checkBatch(b *Batch) error {
 	bad := func(format string, a ...any) error {
 		return &DataError{Table: b.Table, Err: fmt.Errorf(format, a...)}
 	}
-	if len(b.OpID) > MaxOpIDBytes {
-		return bad("the id of the batch has %d bytes, the limit is %d", len(b.OpID), MaxOpIDBytes)
+	if len(b.OpID) > MaxOpIDBytes || !utf8.ValidString(b.OpID) {
+		return bad("the id of the batch has %d bytes; use at most %d, of UTF-8", len(b.OpID), MaxOpIDBytes)
 	}
 	for k, v := range b.Marks {
-		if len(k) > MaxMarkBytes || len(v) > MaxMarkBytes || k == "" {
-			return bad("a mark has a key of %d and a value of %d bytes; the limit is 1 to %d", len(k), len(v), MaxMarkBytes)
+		if len(k) > MaxMarkBytes || len(v) > MaxMarkBytes || k == "" || !utf8.ValidString(k) || !utf8.ValidString(v) {
+			return bad("a mark has a key of %d and a value of %d bytes; use 1 to %d, of UTF-8", len(k), len(v), MaxMarkBytes)
 		}
 	}
 	if b.Table == "" && (b.NDJSON != nil || b.Frame != nil) {
@@ -228,7 +229,7 @@ func needsDecode(b *Batch) bool {
 		dynamic = dynamic || c.Type == value.Dynamic
 		key := b.key(i)
 		k := strings.ToLower(key)
-		if at, ok := seen[k]; ok && (b.key(at) != key || b.Columns[at].Type != c.Type) || k == "" {
+		if at, ok := seen[k]; ok && (b.key(at) != key || b.Columns[at].Type != c.Type) || k == "" || strings.IndexByte(k, 0) >= 0 || !utf8.ValidString(key) {
 			return true // one key may feed two columns of one type
 		}
 		seen[k] = i
@@ -332,7 +333,7 @@ func (p *part) reader(cols []string) string {
 		format = "array"
 	}
 	// The reader's buffers are twice the largest object that it takes; a text with a larger one is decoded in Go.
-	return fmt.Sprintf(`read_json(%s, format='%s', columns={%s}, compression='uncompressed', maximum_object_size=%d)`,
+	return fmt.Sprintf(`read_json(%s, format='%s', records=true, columns={%s}, compression='uncompressed', maximum_object_size=%d)`,
 		duck.Text(p.file), format, strings.Join(cols, ", "), max(64<<10, min(len(p.b.NDJSON)+16, 4<<20)))
 }
 

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"picket/kql/value"
 	"picket/lake/duck"
@@ -204,8 +205,8 @@ func (e *edit) ensure(name string, s value.Schema) (*tableDef, error) {
 
 func checkColumn(t *tableDef, c value.Column) error {
 	switch {
-	case c.Name == "" || len(c.Name) > MaxNameBytes || strings.ContainsRune(c.Name, 0):
-		return fmt.Errorf("column name %q of table %s: use 1 to %d bytes", c.Name, t.Name, MaxNameBytes)
+	case c.Name == "" || len(c.Name) > MaxNameBytes || strings.ContainsRune(c.Name, 0) || !utf8.ValidString(c.Name):
+		return fmt.Errorf("column name %q of table %s: use 1 to %d bytes of UTF-8", c.Name, t.Name, MaxNameBytes)
 	case Hidden.Index(c.Name) >= 0:
 		return fmt.Errorf("column name %s of table %s is reserved", c.Name, t.Name)
 	case len(t.Columns) >= MaxColumns:

@@ -56,6 +56,13 @@ func DecodeRows(text []byte, columns value.Schema, keys []string) (*value.Frame,
 
 // EachObject hands the JSON objects of a text to f, in order.
 func EachObject(text []byte, f func(*value.Bag) error) error {
+	if !utf8.Valid(text) {
+		at := 0
+		for r, n := utf8.DecodeRune(text); r != utf8.RuneError || n > 1; r, n = utf8.DecodeRune(text[at:]) {
+			at += n
+		}
+		return fmt.Errorf("byte %d is not UTF-8", at)
+	}
 	s := string(text)
 	if strings.HasPrefix(strings.TrimLeft(s, " \t\r\n"), "[") {
 		d, err := value.ParseJSON(s)

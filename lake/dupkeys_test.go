@@ -1,6 +1,7 @@
 package lake
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -41,5 +42,31 @@ func TestDynamicKeepsTheLastOfEqualKeys(t *testing.T) {
 	}
 	if got := rows(t, l, "T", Need{Columns: []string{"y"}}); got != strings.Repeat(`{"a":{"x":2}}`+"\n", 2) {
 		t.Fatal(got)
+	}
+}
+
+// TestLargeTexts sends what DuckDB's reader meets only in large batches.
+func TestLargeTexts(t *testing.T) {
+	l := openLake(t, Options{})
+	pad := strings.Repeat(" ", smallBytes)
+	for text, want := range map[string]string{
+		"{\"s\":\"\xff\"}" + pad:                     "byte",
+		`{"s":` + pad:                                "JSON",
+		`[{"s":"x"},5]` + pad:                        "no JSON object",
+		`{"s":"x","s":"y"}` + pad:                    "",
+		`{"s":"` + strings.Repeat("x", 5<<20) + `"}`: "",
+		"{\n\"s\":\"x\"}" + pad:                      "",
+	} {
+		_, err := l.Append(ctx, Batch{Table: "T", Columns: cols("s:string"), NDJSON: []byte(text)})
+		var de *DataError
+		switch {
+		case want == "" && err != nil:
+			t.Errorf("%.30q: %v", text, err)
+		case want != "" && (!errors.As(err, &de) || !strings.Contains(err.Error(), want)):
+			t.Errorf("%.30q: %v", text, err)
+		}
+	}
+	if n := count(t, l, "T"); n != 3 {
+		t.Fatal(n)
 	}
 }

@@ -246,6 +246,20 @@ func TestFrameAndFixed(t *testing.T) {
 	}
 }
 
+// TestBytesThatAreNoText: what a stranger sent as a user agent must not stop the rows behind it.
+func TestBytesThatAreNoText(t *testing.T) {
+	l := openLake(t, Options{})
+	dyn := value.New(value.Dynamic, 1)
+	dyn.D[0] = []any{"a\xffb"}
+	f := value.NewFrame(cols("s:string y:dynamic"), value.StringVector([]string{"agent \xff\xfe of more than twelve bytes"}), dyn)
+	mustAppend(t, l, Batch{Table: "T", Frame: f, Fixed: map[string]value.Value{"_ResourceId": value.OfString("\xff")}})
+	mustAppend(t, l, Batch{Table: "T", Columns: cols("s:string"), NDJSON: []byte(`{"s":"b"}` + strings.Repeat(" ", smallBytes)), Fixed: map[string]value.Value{"_ResourceId": value.OfString("\xff")}})
+	want := "agent \uFFFD of more than twelve bytes|[\"a\uFFFDb\"]|\uFFFD\nb||\uFFFD\n"
+	if got := rows(t, l, "T", Need{Columns: []string{"s", "y", "_ResourceId"}}); got != want {
+		t.Fatalf("%q", got)
+	}
+}
+
 func TestOpIDAndMarks(t *testing.T) {
 	dir := t.TempDir()
 	l := openLake(t, Options{Dir: dir})

@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
+	"unicode/utf8"
 	"unsafe"
 
 	duckdb "github.com/duckdb/duckdb-go-bindings"
@@ -167,8 +169,12 @@ func (c *Col) fill(vec duckdb.Vector, from, to int) {
 	}
 }
 
-// setText stores a string; the short ones are written in place, without a call into C.
+// setText stores a string; the short ones are written in place, without a call into C. Bytes that are not UTF-8 become
+// U+FFFD: DuckDB would refuse them, and with them the rest of the append.
 func setText(vec duckdb.Vector, p unsafe.Pointer, i int, s string) {
+	if !utf8.ValidString(s) {
+		s = strings.ToValidUTF8(s, "\uFFFD")
+	}
 	if len(s) <= 12 {
 		r := (*[16]byte)(unsafe.Add(p, i*16))
 		*r = [16]byte{}

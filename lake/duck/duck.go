@@ -176,6 +176,9 @@ func (c *Conn) Exec(ctx context.Context, sql string, args ...any) (changed int64
 
 // each prepares the statements one after the other and hands them to f.
 func (c *Conn) each(sql string, args []any, f func(st duckdb.PreparedStatement, last bool) error) error {
+	if strings.IndexByte(sql, 0) >= 0 {
+		return errors.New("duckdb: the SQL holds a zero byte")
+	}
 	var all duckdb.ExtractedStatements
 	n := duckdb.ExtractStatements(c.c, sql, &all)
 	defer duckdb.DestroyExtracted(&all)
@@ -232,6 +235,7 @@ func bind(st duckdb.PreparedStatement, args []any) error {
 		case float64:
 			s = duckdb.BindDouble(st, i, a)
 		case string:
+			a = strings.ToValidUTF8(a, "\uFFFD")
 			s = duckdb.BindVarcharLength(st, i, a, duckdb.IdxT(len(a)))
 		case []byte:
 			s = duckdb.BindBlob(st, i, a)
@@ -268,6 +272,7 @@ func bindValue(st duckdb.PreparedStatement, i duckdb.IdxT, v value.Value) (duckd
 	case value.Real:
 		return duckdb.BindDouble(st, i, v.F), nil
 	case value.String:
+		v.S = strings.ToValidUTF8(v.S, "\uFFFD")
 		return duckdb.BindVarcharLength(st, i, v.S, duckdb.IdxT(len(v.S))), nil
 	case value.Datetime:
 		return duckdb.BindTimestampTZ(st, i, duckdb.NewTimestamp(Micros(v.I))), nil

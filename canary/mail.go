@@ -65,7 +65,7 @@ func (c *SMTP) client() (*mail.Client, error) {
 // mailRow is one line of the message.
 type mailRow struct{ Name, Value string }
 
-// mailBody is what the message says.
+// mailBody is what a message to a person says.
 type mailBody struct {
 	Title   string
 	Rows    []mailRow

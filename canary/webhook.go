@@ -56,7 +56,7 @@ type webhookAdditional struct {
 	TimeYMD   string            `json:"time_ymd,omitempty"`
 }
 
-// message makes the JSON body of n.
+// message makes the generic JSON body of n; chat services get their own ([chatFormats]).
 func (s *Service) message(n *note, own bool) webhookMessage {
 	t := n.Time.UTC()
 	m := webhookMessage{Channel: n.Channel, TokenType: n.Kind, SrcIP: n.SrcIP, Token: n.Token, Time: t.Format(webhookTime), Memo: n.Memo,
@@ -138,7 +138,11 @@ func SignWebhook(secret, timestamp string, body []byte) string {
 func (s *Service) isOwn(u string) bool { return s.d.IsOwnCallback != nil && s.d.IsOwnCallback(u) }
 
 func (s *Service) sendWebhook(ctx context.Context, e *entry) (int, error) {
-	return s.post(ctx, e.target, s.message(&e.n, s.isOwn(e.target)), e.notification, e.hits)
+	own := s.isOwn(e.target)
+	if f, ok := chatFormatOf(e.target); ok && !own {
+		return s.post(ctx, e.target, f.make(s.mailBody(&e.n, e.hits)), e.notification, e.hits)
+	}
+	return s.post(ctx, e.target, s.message(&e.n, own), e.notification, e.hits)
 }
 
 // TestWebhook sends the test message to url now and returns what went wrong.
@@ -149,11 +153,15 @@ func (s *Service) TestWebhook(ctx context.Context, url string) error {
 	if err := checkWebhookURL(url); err != nil {
 		return err
 	}
-	_, err := s.post(ctx, url, s.testMessage(), "", 1)
+	var msg any = s.testMessage()
+	if f, ok := chatFormatOf(url); ok && !s.isOwn(url) {
+		msg = f.make(testBody())
+	}
+	_, err := s.post(ctx, url, msg, "", 1)
 	return err
 }
 
-func (s *Service) post(ctx context.Context, target string, msg webhookMessage, id string, hits int) (int, error) {
+func (s *Service) post(ctx context.Context, target string, msg any, id string, hits int) (int, error) {
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)
 	enc.SetEscapeHTML(false)

@@ -137,7 +137,7 @@ type Deployment struct {
 
 // Need is something that a workflow uses and this host doesn't have.
 type Need struct {
-	Kind     string // connector, operation, action, trigger, identity, host, resource, workflow
+	Kind     string // connector, operation, action, trigger, identity, host, resource, workflow, value
 	Name     string // "virustotal", "azuresentinel: POST /x", "JavaScriptCode", …
 	Workflow string
 	Where    string // action 'X', trigger 'Y'

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 	"time"
 
@@ -29,7 +30,8 @@ type plannedConnection struct {
 // Deploy evaluates a template, checks every workflow in it, and stores workflows and connections in one commit.
 // Nothing is stored when anything is wrong; what is missing here is listed in Needs and doesn't stop it.
 func (e *Engine) Deploy(ctx context.Context, r DeployRequest) (*Deployment, error) {
-	res, err := e.evaluate(r)
+	assigned := map[string]*workflow{}
+	res, err := e.evaluate(r, assigned)
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +57,7 @@ func (e *Engine) Deploy(ctx context.Context, r DeployRequest) (*Deployment, erro
 			if r.Name != "" && count == 1 {
 				x.Name = r.Name
 			}
-			f, err := e.plan(ctx, x, res, secrets, now, r)
+			f, err := e.plan(ctx, x, res, secrets, now, r, assigned)
 			if err != nil {
 				return nil, err
 			}
@@ -66,6 +68,13 @@ func (e *Engine) Deploy(ctx context.Context, r DeployRequest) (*Deployment, erro
 			dep.Needs = append(dep.Needs, Need{Kind: "resource", Name: x.Type, Where: x.Name,
 				Message: fmt.Sprintf("The template makes the resource '%s' of type '%s', which this picket doesn't have; it is left out.", x.Name, x.Type)})
 		}
+	}
+	for _, m := range res.Missing {
+		where := m.Path
+		if m.Line > 0 {
+			where = fmt.Sprintf("line %d, column %d", m.Line, m.Column)
+		}
+		dep.Needs = append(dep.Needs, Need{Kind: "value", Name: m.Path, Where: where, Message: fmt.Sprintf("A value of the template (%s) is left empty: %s.", where, m.Msg)})
 	}
 	if len(flows) == 0 && len(conns) == 0 {
 		return nil, fail(400, "InvalidTemplate", "The template has neither a workflow (Microsoft.Logic/workflows) nor a connection (Microsoft.Web/connections).")
@@ -106,8 +115,20 @@ func (e *Engine) Deploy(ctx context.Context, r DeployRequest) (*Deployment, erro
 	return dep, nil
 }
 
-// evaluate makes resources of a template, or of a bare definition.
-func (e *Engine) evaluate(r DeployRequest) (*arm.Result, error) {
+// identify gives a workflow that isn't stored yet its id and keys; its callback URL may be asked for before it is
+// planned.
+func identify(assigned map[string]*workflow, name string) *workflow {
+	w := assigned[strings.ToLower(name)]
+	if w == nil {
+		w = &workflow{name: name, id: strings.ReplaceAll(uuid.NewString(), "-", ""), primary: newKey(), secondary: newKey()}
+		assigned[strings.ToLower(name)] = w
+	}
+	return w
+}
+
+// evaluate makes resources of a template, or of a bare definition. assigned takes the ids of workflows whose
+// callback URLs the template asks for.
+func (e *Engine) evaluate(r DeployRequest, assigned map[string]*workflow) (*arm.Result, error) {
 	v, err := expr.ParseJSONPositions(r.Template, nil)
 	if err != nil {
 		return nil, fail(400, "InvalidTemplate", "The template isn't JSON: %v", err)
@@ -129,17 +150,19 @@ func (e *Engine) evaluate(r DeployRequest) (*arm.Result, error) {
 				}
 			}
 			if !strings.EqualFold(fn, "listCallbackUrl") || k < 0 || k+1 >= len(parts) {
-				return nil, fmt.Errorf("the template function '%s' asks Azure about '%s', which is not available here; give the value as a parameter", fn, id)
+				return nil, &arm.Unavailable{Msg: fmt.Sprintf("the template function '%s' asks Azure about '%s', which is not available here", fn, id)}
 			}
 			trig := ""
 			if k+3 < len(parts) && strings.EqualFold(parts[k+2], "triggers") {
 				trig = parts[k+3]
 			}
-			cb, err := e.CallbackURL(context.Background(), parts[k+1], trig, CallbackOptions{})
+			w, err := e.findWorkflow(context.Background(), parts[k+1])
 			if err != nil {
-				return nil, fmt.Errorf("the callback URL of '%s' is known after its first deployment; deploy it, then this: %w", parts[k+1], err)
+				w = identify(assigned, parts[k+1])
 			}
-			return expr.NewObject("value", cb.Value, "method", cb.Method, "basePath", cb.BasePath), nil
+			path := "/workflows/" + w.id + "/triggers/" + url.PathEscape(trig) + "/paths/invoke"
+			u, _ := e.signedURL(w, path, "/triggers/"+trig+"/run", w.primary, time.Time{})
+			return expr.NewObject("value", u, "method", "POST", "basePath", strings.TrimRight(e.deps.PublicURL, "/")+path), nil
 		}}
 	res, err := arm.Evaluate(r.Template, opt)
 	var ae *arm.Error
@@ -200,7 +223,7 @@ func validName(n string) bool {
 }
 
 // plan checks one workflow resource.
-func (e *Engine) plan(ctx context.Context, x *arm.Resource, res *arm.Result, secrets []string, now time.Time, r DeployRequest) (*planned, error) {
+func (e *Engine) plan(ctx context.Context, x *arm.Resource, res *arm.Result, secrets []string, now time.Time, r DeployRequest, assigned map[string]*workflow) (*planned, error) {
 	if !validName(x.Name) {
 		return nil, fail(400, "InvalidWorkflowName", "The workflow name '%s' is not valid: up to 80 letters, digits, '-', '(', ')', '_', '.' and spaces.", x.Name)
 	}
@@ -279,8 +302,8 @@ func (e *Engine) plan(ctx context.Context, x *arm.Resource, res *arm.Result, sec
 		f.before = before
 		w.name, w.id, w.primary, w.secondary, w.created = before.name, before.id, before.primary, before.secondary, before.created
 	} else {
-		w.id = strings.ReplaceAll(uuid.NewString(), "-", "")
-		w.primary, w.secondary = newKey(), newKey()
+		id := identify(assigned, x.Name)
+		w.id, w.primary, w.secondary = id.id, id.primary, id.secondary
 	}
 	w.version0 = &version0{def: def, parameters: params, secrets: all}
 	w.version = "0" + hashHex(w.id+expr.JSON(raw)+expr.JSON(params), 31)

@@ -207,7 +207,7 @@ func (e *Engine) start(ctx context.Context, id string, reply chan *Response) err
 	if err := r.load(ctx); err != nil {
 		return fmt.Errorf("run %s: %w", id, err)
 	}
-	deadline, stop := context.WithDeadlineCause(root, r.started.Add(definition.MaxDuration), errRunTimeout)
+	deadline, stop := context.WithTimeoutCause(root, r.started.Add(definition.MaxDuration).Sub(e.now()), errRunTimeout)
 	r.ctx, r.cancel = context.WithCancelCause(deadline)
 	e.mu.Lock()
 	if e.root == nil || e.active[id] != nil {

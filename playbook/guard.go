@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -60,7 +61,7 @@ func newGuard(o Outbound, log *slog.Logger) (*guard, error) {
 		if err != nil {
 			host, port = a, ""
 		}
-		if strings.ContainsAny(host, "/ @") || strings.Contains(strings.TrimPrefix(host, "*."), "*") {
+		if _, err := strconv.ParseUint(port, 10, 16); port != "" && err != nil || strings.ContainsAny(host, "/ @") || strings.Contains(strings.TrimPrefix(host, "*."), "*") {
 			return nil, fmt.Errorf("playbook: the allow-list entry %q is neither a host, *.host, host:port nor a CIDR", a)
 		}
 		g.names = append(g.names, hostRule{host, port})

@@ -67,8 +67,22 @@ type Parameter struct {
 	Secure      bool
 }
 
+// Unavailable is what a List or Reference function answers for a value that this host can't know. The
+// expression becomes null and the deployment's caller finds it in [Result.Missing].
+type Unavailable struct{ Msg string }
+
+func (u *Unavailable) Error() string { return u.Msg }
+
+// Missing is an expression whose value only Azure knows.
+type Missing struct {
+	Path         string
+	Line, Column int
+	Msg          string
+}
+
 // Result is an evaluated template.
 type Result struct {
+	Missing    []Missing
 	Resources  []*Resource
 	Parameters []*Parameter
 	Outputs    *expr.Object // name → value

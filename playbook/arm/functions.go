@@ -3,6 +3,7 @@ package arm
 import (
 	"crypto/sha256"
 	"encoding/base32"
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -33,6 +34,15 @@ func (t *template) eval(v any, path []string) (any, error) {
 		}
 		r, err := expr.EvaluateWith(n, t.call)
 		if err != nil {
+			var un *Unavailable
+			if errors.As(err, &un) {
+				m := Missing{Path: strings.Join(path, "."), Msg: un.Msg}
+				for n := len(path); n > 0 && m.Line == 0; n-- {
+					m.Line, m.Column = t.res.Place(path[:n])
+				}
+				t.res.Missing = append(t.res.Missing, m)
+				return nil, nil
+			}
 			if _, placed := err.(*Error); placed {
 				return nil, err
 			}
@@ -381,7 +391,7 @@ func (t *template) call(name string, args []expr.Arg) (any, error) {
 	}
 	if strings.HasPrefix(key, "list") {
 		if t.opt.List == nil {
-			return nil, bad("asks Azure about '%s', which is not available here", text(0))
+			return nil, &Unavailable{fmt.Sprintf("the template function '%s' asks Azure about '%s', which is not available here", name, text(0))}
 		}
 		return t.opt.List(name, t.absolute(text(0)))
 	}
@@ -420,7 +430,7 @@ func (t *template) resourceIDCall(a []string) (any, error) {
 	default:
 		return nil, fmt.Errorf("the template function 'resourceId' needs a resource type such as Microsoft.Logic/workflows")
 	}
-	typ, names := a[k], a[k+1:]
+	typ, names := strings.Trim(a[k], "/"), a[k+1:]
 	if strings.Count(typ, "/") != len(names) {
 		return nil, fmt.Errorf("the template function 'resourceId' has the type '%s' and %d names; it needs one name for each segment of the type", typ, len(names))
 	}
@@ -442,7 +452,7 @@ func (t *template) reference(id string, full bool) (any, error) {
 		}
 	}
 	if t.opt.Reference == nil {
-		return nil, fmt.Errorf("the template function 'reference' asks Azure about '%s', which is not available here", id)
+		return nil, &Unavailable{fmt.Sprintf("the template function 'reference' asks Azure about '%s', which is not available here", id)}
 	}
 	return t.opt.Reference(id)
 }

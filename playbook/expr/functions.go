@@ -99,6 +99,15 @@ var countWords = []string{"no", "one", "two", "three", "four"}
 
 func arityError(f *function, name string, n int) error {
 	var want string
+	switch f.name {
+	case "concat":
+		return errf("The template language function '%s' expects a comma separated list of string and integer parameters. The function was invoked with no parameters. %s", name, usage(f.name))
+	case "createArray":
+		return errf("The template language function '%s' expects a comma separated list of parameters. The function was invoked with no parameters. %s", name, usage(f.name))
+	case "variables", "body", "actionBody", "outputs", "actionOutputs", "actions", "items", "parameters", "iterationIndexes", "result",
+		"triggerFormDataValue", "triggerFormDataMultiValues", "triggerMultipartBody", "trim":
+		return errf("The template language function '%s' must have only one parameter.", name)
+	}
 	switch {
 	case f.max == 0:
 		return errf("The template language function '%s' must not have any parameters.", name)

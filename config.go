@@ -56,7 +56,7 @@ type SMTP struct {
 	Username string `yaml:"username"`
 	Password string `yaml:"password"`
 	From     string `yaml:"from"`
-	TLS      string `yaml:"tls"` // "starttls", "tls", "none"
+	TLS      string `yaml:"tls"` // "starttls" (default), "opportunistic", "implicit", "none"
 }
 
 // DefaultConfig is what serve begins with.
@@ -199,9 +199,9 @@ func (c *Config) Validate() error {
 		return err
 	}
 	switch c.SMTP.TLS {
-	case "", "starttls", "tls", "none":
+	case "", "starttls", "opportunistic", "implicit", "none":
 	default:
-		return fmt.Errorf("smtp.tls %q: give starttls, tls or none", c.SMTP.TLS)
+		return fmt.Errorf("smtp.tls %q: give starttls, opportunistic, implicit or none", c.SMTP.TLS)
 	}
 	return nil
 }

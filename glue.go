@@ -155,16 +155,25 @@ func (p *Picket) geoBag(ip string) (*value.Bag, bool) {
 }
 
 // newPlaybooks opens the engine with the connectors and the host map.
-func (p *Picket) newPlaybooks(ctx context.Context, deps connector.Deps) (*playbook.Engine, error) {
+func (p *Picket) newPlaybooks(deps connector.Deps) (*playbook.Engine, error) {
 	hosts := map[string]http.Handler{
 		"canarytokens.org": lazy(func() http.Handler { return p.canary.Handler() }), "www.canarytokens.org": lazy(func() http.Handler { return p.canary.Handler() }),
 		"ip-api.com": p.geo.Handler(),
 	}
-	return playbook.New(ctx, playbook.Deps{
+	return playbook.New(playbook.Deps{
 		DB: p.state, KeyFile: filepath.Join(p.cfg.Data, "playbook.key"), PublicURL: p.publicURL, Log: p.log, SubscriptionID: p.ws.SubscriptionID, TenantID: p.ws.TenantID,
 		ResourceGroup: p.ws.ResourceGroup, Location: p.ws.Location, Connectors: connector.All(deps),
 		Outbound: playbook.Outbound{Allow: p.cfg.Outbound, Only: !p.cfg.OutboundPublic, Hosts: hosts},
 	})
+}
+
+// deliverCallback hands a webhook to the playbook whose callback it is.
+func (p *Picket) deliverCallback(ctx context.Context, url string, header http.Header, body []byte) (int, error) {
+	status, _, _, own, err := p.playbooks.DeliverCallback(ctx, url, http.MethodPost, header, body)
+	if err == nil && !own {
+		return 0, errors.New("the callback URL's signature is no longer valid: its playbook was deleted or its key regenerated")
+	}
+	return status, err
 }
 
 // lazy is a handler that is made after those who hold it.
@@ -204,7 +213,7 @@ var clrType = map[value.Type]string{
 func (p *Picket) webDeps() web.Deps {
 	proxies, _ := p.cfg.proxies() // checked by Validate
 	return web.Deps{
-		State: p.state, Now: time.Now, Log: p.log, Version: Version, Demo: p.cfg.Demo, TripURL: p.tripURL, TrustedProxies: proxies,
+		State: p.state, Now: time.Now, Log: p.log, Version: Version, Tokens: p.canary, Geo: p.geo, Rules: p.detect, Playbooks: p.playbooks, Demo: p.cfg.Demo, TripURL: p.tripURL, TrustedProxies: proxies,
 		Workspace: web.Workspace{ID: p.ws.ID, TenantID: p.ws.TenantID, SubscriptionID: p.ws.SubscriptionID, ResourceGroup: p.ws.ResourceGroup, Name: p.ws.Name, Location: p.ws.Location},
 		HostMap:   map[string]string{"canarytokens.org": strings.TrimPrefix(p.publicURL, "https://"), "www.canarytokens.org": strings.TrimPrefix(p.publicURL, "https://")},
 	}

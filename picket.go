@@ -135,7 +135,7 @@ func Open(ctx context.Context, cfg Config) (_ *Picket, err error) {
 	if err := p.openDetect(); err != nil {
 		return nil, err
 	}
-	if err := p.openPlaybooks(ctx); err != nil {
+	if p.playbooks, err = p.newPlaybooks(connector.Deps{Collect: p.collectForPlaybook}); err != nil {
 		return nil, err
 	}
 	if err := p.openCanary(ctx); err != nil {
@@ -233,18 +233,13 @@ func (p *Picket) openCanary(ctx context.Context) (err error) {
 	p.canary, err = canary.New(ctx, canary.Deps{
 		State: p.state, Trips: p.trips, Geo: p.geo, PublicURL: p.publicURL, TripURL: p.tripURL, DNSDomain: p.cfg.DNSDomain,
 		AppendTrips: p.appendTrips, CommittedMarks: p.committedMarks, QueryTrips: p.queryTrips,
-		IsOwnCallback: p.playbooks.IsOwnCallback, DeliverCallback: p.playbooks.DeliverCallback,
+		IsOwnCallback: p.playbooks.IsOwnCallback, DeliverCallback: p.deliverCallback,
 		Authorize: p.authorizeTokens, AllowWebhooks: allow, AllowWebhookHosts: hosts, SMTP: smtp, Logger: p.log,
 	})
 	if err != nil {
 		return err
 	}
 	p.tripSrv, err = trip.NewServer(trip.Options{Log: p.trips, Known: p.canary.Known, TrustedProxies: proxies, Domain: p.cfg.DNSDomain, Logger: p.log})
-	return err
-}
-
-func (p *Picket) openPlaybooks(ctx context.Context) (err error) {
-	p.playbooks, err = p.newPlaybooks(ctx, connector.Deps{Collect: p.collectForPlaybook})
 	return err
 }
 
@@ -270,8 +265,17 @@ func (p *Picket) openWire(ctx context.Context) (err error) {
 		mux.Handle(pat, wire)
 	}
 	mux.Handle("/workflows/", p.playbooks.InvokeHandler())
-	for _, pat := range p.canary.Patterns() {
-		mux.Handle(pat, p.web.Authenticate(p.canary.Handler()))
+	tokens := p.web.Authenticate(p.canary.Handler())
+	mux.Handle(canary.Mount+"/", tokens)
+	for _, pat := range []string{"/generate", "/download", "/history", "/manage", "/settings", "/settings/", "/delete", "/edit"} {
+		mux.HandleFunc(pat, func(w http.ResponseWriter, r *http.Request) {
+			// The app has pages of these names too; the compatible forms always name their token.
+			if r.Method == http.MethodGet && !r.URL.Query().Has("token") {
+				p.web.ServeHTTP(w, r)
+				return
+			}
+			tokens.ServeHTTP(w, r)
+		})
 	}
 	mux.Handle("/", p.web)
 	p.handler = p.bearerUser(mux)
@@ -472,6 +476,9 @@ func (p *Picket) Close() error {
 		p.stop()
 	}
 	p.loops.Wait()
+	if p.playbooks != nil {
+		p.playbooks.Close()
+	}
 	if p.trips != nil {
 		errs = append(errs, p.trips.Close())
 	}

@@ -16,6 +16,7 @@ package bind
 
 import (
 	"fmt"
+	"sort"
 	"strings"
 
 	"picket/kql/eval"
@@ -33,7 +34,8 @@ type Scope struct{ Cluster, Database string }
 type Schema interface {
 	// Table gives the columns of a table, in order.
 	Table(s Scope, name string) (value.Schema, bool)
-	// Tables lists the names of all tables of a database, for wildcards and for near misses.
+	// Tables lists the names of all tables of a database, for wildcards and for near misses, in the order in which
+	// union * and search take them.
 	Tables(s Scope) []string
 	// Function gives a saved function.
 	Function(s Scope, name string) (Function, bool)
@@ -83,7 +85,7 @@ func (t Tables) Table(s Scope, name string) (value.Schema, bool) {
 	return c, ok && s == Scope{}
 }
 
-// Tables lists the tables.
+// Tables lists the tables by name.
 func (t Tables) Tables(s Scope) []string {
 	if s != (Scope{}) {
 		return nil
@@ -92,6 +94,7 @@ func (t Tables) Tables(s Scope) []string {
 	for n := range t {
 		out = append(out, n)
 	}
+	sort.Strings(out)
 	return out
 }
 
@@ -248,7 +251,7 @@ func (t *table) own(name string) *column {
 
 // like makes the result of an operator that keeps t's flags.
 func (t *table) like(node plan.Node, cols []*column) *table {
-	return &table{cols: cols, node: node, open: t.open, serialized: t.serialized}
+	return &table{cols: cols, node: node, open: t.open, serialized: t.serialized, missing: t.missing}
 }
 
 func (b *binder) newID() plan.ColID {

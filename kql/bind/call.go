@@ -211,6 +211,9 @@ func (b *binder) chooseFunction(m *matcher, f *catalog.Function, at syntax.Span,
 		return sigs[0], t
 	}
 	if report {
+		if m.doubtful() && len(sigs) > 0 && sigs[0].Return != catalog.Custom {
+			return sigs[0], b.commonResult(m, f, sigs)
+		}
 		if len(m.args) == 0 && f.MinArgs() > 0 {
 			b.fail(at, "SEM0119", "the function %s takes between %d and %d arguments, not 0", quoteName(f.Name), f.MinArgs(), f.MaxArgs())
 		} else if !m.doubtful() {

@@ -1,7 +1,6 @@
 package bind
 
 import (
-	"sort"
 	"strings"
 
 	"picket/kql/catalog"
@@ -9,12 +8,6 @@ import (
 	"picket/kql/syntax"
 	"picket/kql/value"
 )
-
-func sorted(s []string) []string {
-	out := append([]string(nil), s...)
-	sort.Strings(out)
-	return out
-}
 
 // lookupCall binds table(…), database(…), cluster(…), workspace(…) and their relatives. in is the database or
 // cluster before the dot, or nil.
@@ -60,6 +53,9 @@ func (b *binder) lookupCall(x *syntax.Call, in *operand, ctx context) operand {
 			s.Cluster = in.scopes[0].Cluster
 		}
 		if text == nil {
+			if b.checkingBody() {
+				return operand{kind: opDatabase, src: x, scopes: []Scope{{Cluster: "?", Database: "?"}}, isConst: true}
+			}
 			b.fail(at, "SEM0129", "the name of the database must be a constant")
 			return errAt(x)
 		}
@@ -68,7 +64,7 @@ func (b *binder) lookupCall(x *syntax.Call, in *operand, ctx context) operand {
 			s = a
 		}
 		if !b.known(s) {
-			if !b.fuzzy {
+			if !b.fuzzy && !(b.opt.Editor && s.Cluster != "") {
 				b.fail(at, "SEM0208", "the name %s does not refer to any known database", quoteName(s.Database))
 			}
 			return operand{kind: opDatabase, src: x, scopes: []Scope{s}, isConst: true}
@@ -150,7 +146,7 @@ func (b *binder) tableFunction(x *syntax.Call, in *operand, args []arg, text *st
 	var tabs []*table
 	for _, s := range scopes {
 		if strings.Contains(name, "*") {
-			for _, n := range sorted(b.schema.Tables(s)) {
+			for _, n := range b.schema.Tables(s) {
 				if wildcardMatch(name, n) {
 					if t := b.scan(s, n, at); t != nil {
 						tabs = append(tabs, t)

@@ -247,6 +247,11 @@ func (b *binder) graphMatch(x *syntax.PipeExpr, in operand, op *syntax.GraphMatc
 	proj := b.newProjection()
 	row, search, inGraph, gv := b.row, b.search, b.inGraph, b.graphVars
 	b.row, b.inGraph, b.graphVars = nil, true, vars
+	inner := b.innerNodes
+	b.innerNodes = &table{open: g.open}
+	for _, c := range g.nodes {
+		b.innerNodes.cols = append(b.innerNodes.cols, b.newCol(c.Name, c.t))
+	}
 	b.inner(func() {
 		for _, p := range op.Patterns {
 			for _, it := range p.Items {
@@ -269,12 +274,14 @@ func (b *binder) graphMatch(x *syntax.PipeExpr, in operand, op *syntax.GraphMatc
 		}
 	})
 	b.row, b.search, b.inGraph, b.graphVars = row, search, inGraph, gv
+	innerCols := planCols(b.innerNodes.cols)
+	b.innerNodes = inner
 	var node plan.Node
 	items := b.distinctIDs(proj)
 	if op.Shortest {
-		node = &plan.GraphShortestPaths{Input: g.node, OutputAll: word(op.Params, "output") == "all", Patterns: pats, Where: where, Items: items}
+		node = &plan.GraphShortestPaths{Input: g.node, OutputAll: word(op.Params, "output") == "all", Patterns: pats, InnerNodes: innerCols, Where: where, Items: items}
 	} else {
-		node = &plan.GraphMatch{Input: g.node, Cycles: word(op.Params, "cycles"), Patterns: pats, Where: where, Items: items}
+		node = &plan.GraphMatch{Input: g.node, Cycles: word(op.Params, "cycles"), Patterns: pats, InnerNodes: innerCols, Where: where, Items: items}
 	}
 	if len(op.Project) == 0 {
 		// without project the service's binder hands the graph on

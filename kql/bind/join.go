@@ -49,7 +49,7 @@ func (b *binder) joinOp(in *table, x *syntax.JoinOp) *table {
 	node.Left, node.Right = b.solid(in), b.solid(right)
 	cols = distinctNames(cols)
 	node.Out = planCols(cols)
-	return &table{cols: cols, open: open, node: node}
+	return &table{cols: cols, open: open, node: node, missing: in.missing || right.missing}
 }
 
 // distinctNames renames later columns whose name is taken: a right-hand k becomes k1.
@@ -232,5 +232,5 @@ func (b *binder) lookupOp(in *table, x *syntax.LookupOp) *table {
 	node.Left, node.Right = b.solid(in), b.solid(right)
 	cols = distinctNames(cols)
 	node.Out = planCols(cols)
-	return &table{cols: cols, open: in.open || right.open, node: node}
+	return &table{cols: cols, open: in.open || right.open, node: node, missing: in.missing || right.missing}
 }

@@ -38,7 +38,14 @@ func (b *binder) makeSeriesOp(in *table, x *syntax.MakeSeriesOp) *table {
 			if op.kind == opErr || b.failed > 0 {
 				continue
 			}
-			b.seriesArithmetic(node, x.Aggs[i].X, op, aggs)
+			k, isConst := op.expr().(*plan.Const)
+			if len(aggs) > 0 || !isConst {
+				b.seriesArithmetic(x.Aggs[i].X)
+				continue
+			}
+			// a constant where the bin has rows
+			call := &plan.AggCall{Name: "take_any", Args: []plan.Expr{k}, T: k.Type(), At: span(a.X)}
+			node.Aggs = append(node.Aggs, plan.SeriesAgg{Col: p.cols[n].Col, Call: call, Default: def})
 			continue
 		}
 		node.Aggs = append(node.Aggs, plan.SeriesAgg{Col: p.cols[n].Col, Call: aggs[0].Call, Default: def})
@@ -60,7 +67,7 @@ func (b *binder) makeSeriesOp(in *table, x *syntax.MakeSeriesOp) *table {
 	b.seriesRange(node, x, &axis)
 	node.Out = planCols(p.cols)
 	out := in.like(node, p.cols)
-	out.open, out.serialized = false, false
+	out.serialized = false
 	return out
 }
 
@@ -77,7 +84,7 @@ func sameOut(e plan.Expr, a plan.Agg) bool {
 }
 
 // seriesArithmetic refuses what the plan has no form for.
-func (b *binder) seriesArithmetic(_ *plan.MakeSeries, x syntax.Expr, _ operand, _ []plan.Agg) {
+func (b *binder) seriesArithmetic(x syntax.Expr) {
 	b.failHint(x.Range(), syntax.CodeNotSupported, "compute with series_* functions in an extend after make-series", "arithmetic over aggregates is not supported in make-series")
 }
 

@@ -55,7 +55,7 @@ func (b *binder) expandColumns(p *projection, cols []*syntax.MvColumn, arrays bo
 		if op.kind != opErr && !t.isErr() && !t.isUnknown() && !t.isDynamic() {
 			b.fail(c.X.Range(), "SEM0141", "the expression must have the type dynamic, not %s", op.typeName())
 		}
-		if op.col != nil {
+		if _, named := c.X.(*syntax.NamedExpr); !named && op.col != nil {
 			used = append(used, op.col)
 		}
 		nt := expandType(t, ops[i].to, arrays)

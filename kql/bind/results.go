@@ -72,10 +72,12 @@ func (b *binder) renderOp(x *syntax.PipeExpr, in *table, op *syntax.RenderOp) op
 				names := make([]string, len(v.Names))
 				for i, n := range v.Names {
 					names[i] = n.Name
+					b.renderColumn(in, p.Name.Text, n)
 				}
 				r.Props[p.Name.Text] = strings.Join(names, ",")
 			case *syntax.NameRef:
 				r.Props[p.Name.Text] = v.Name
+				b.renderColumn(in, p.Name.Text, v)
 			case nil:
 			default:
 				o := b.expr(v)
@@ -95,4 +97,14 @@ func (b *binder) renderOp(x *syntax.PipeExpr, in *table, op *syntax.RenderOp) op
 	}
 	b.renders[b.solid(out)] = r
 	return tableOp(x, out)
+}
+
+// renderColumn checks a column that render names. The engine leaves it to the one who draws.
+func (b *binder) renderColumn(in *table, prop string, n *syntax.NameRef) {
+	switch prop {
+	case "xcolumn", "ycolumns", "anomalycolumns", "series":
+		if b.opt.Editor && !in.open && in.find(n.Name) == nil {
+			b.fail(n.Span, "SEM0100", "the name %s does not refer to any known column", quoteName(n.Name))
+		}
+	}
 }

@@ -67,7 +67,10 @@ func (b *binder) scanOp(in *table, x *syntax.ScanOp) *table {
 				op := b.scalarExpr(a.X)
 				c := byName[a.Name.Name]
 				if c == nil {
-					if op.kind != opErr && in.find(a.Name.Name) == nil && !in.open {
+					c = in.find(a.Name.Name)
+				}
+				if c == nil {
+					if op.kind != opErr && !in.open {
 						b.failHint(a.Name.Span, "SEM0100", "declare it: declare ("+a.Name.Name+": type)", "the name %s does not refer to a declared column of scan", quoteName(a.Name.Name))
 					} else if op.kind != opErr {
 						b.fail(a.Name.Span, "SEM0109", "only declared columns can be assigned")

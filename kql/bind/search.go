@@ -22,6 +22,10 @@ func (b *binder) searchTables(in []syntax.Expr, at syntax.Span) []*table {
 		row := b.row
 		b.row = nil
 		for _, e := range in {
+			if _, ok := e.(*syntax.Star); ok {
+				tabs = append(tabs, b.searchTables(nil, at)...)
+				continue
+			}
 			op := b.exprIn(e, tableContext)
 			switch op.kind {
 			case opGroup:
@@ -34,7 +38,7 @@ func (b *binder) searchTables(in []syntax.Expr, at syntax.Span) []*table {
 		b.row = row
 		return tabs
 	}
-	for _, n := range sorted(b.schema.Tables(b.db)) {
+	for _, n := range b.schema.Tables(b.db) {
 		if t := b.scan(b.db, n, at); t != nil {
 			tabs = append(tabs, t)
 		}

@@ -53,6 +53,9 @@ func (b *binder) result(op operand, x syntax.Expr) {
 	}
 	switch op.kind {
 	case opTable:
+		if op.tab.missing && !b.opt.Editor {
+			b.fail(x.Range(), "SEM0100", "none of the tables that this query reads exists")
+		}
 		name := ""
 		if s, ok := op.tab.node.(*plan.SharedRef); ok {
 			if sh := b.sharedRefs[s]; sh != nil && op.tab.name == sh.name {

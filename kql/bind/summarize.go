@@ -57,7 +57,7 @@ func (b *binder) summarizeOp(in *table, x *syntax.SummarizeOp) *table {
 	node := &plan.Summarize{Input: b.input(in), Keys: keys, Aggs: aggs}
 	b.windowed = false
 	out := in.like(b.afterAggs(node, p, len(keys)), p.cols)
-	out.open, out.serialized = in.open && false, false
+	out.serialized = false
 	return out
 }
 

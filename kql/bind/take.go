@@ -45,7 +45,7 @@ func (b *binder) sampleDistinctOp(in *table, x *syntax.SampleDistinctOp) *table 
 	}
 	c := b.newCol(name, op.typ())
 	out := in.like(&plan.SampleDistinct{Input: b.input(in), N: n, By: plan.Item{Col: c.Col, Expr: op.expr()}}, []*column{c})
-	out.open, out.serialized = false, false
+	out.serialized = false
 	return out
 }
 
@@ -126,7 +126,7 @@ func (b *binder) topHittersOp(in *table, x *syntax.TopHittersOp) *table {
 	}
 	node.Count = cnt.Col
 	out := in.like(node, []*column{by, cnt})
-	out.open, out.serialized = false, true
+	out.serialized = true
 	return out
 }
 

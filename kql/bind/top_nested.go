@@ -61,6 +61,6 @@ func (b *binder) topNestedOp(in *table, x *syntax.TopNestedOp) *table {
 		cols = append(cols, c, v)
 	}
 	out := in.like(node, cols)
-	out.open, out.serialized = false, false
+	out.serialized = false
 	return out
 }

@@ -23,6 +23,10 @@ func (b *binder) unionOp(in *table, x *syntax.UnionOp) *table {
 		b.fuzzy = on
 	}
 	for _, e := range x.Tables {
+		if _, ok := e.(*syntax.Star); ok {
+			tabs = append(tabs, b.searchTables(nil, e.Range())...)
+			continue
+		}
 		op := b.exprIn(e, tableContext)
 		switch op.kind {
 		case opGroup:
@@ -59,6 +63,9 @@ func (b *binder) unify(all []*column) []unified {
 		var types []typ
 		byType := map[value.Type][]*column{}
 		for _, d := range g {
+			if b.opt.Editor && len(g) > 2 && g[0].Type == g[1].Type && d.Type != g[0].Type {
+				continue // the editor service loses a type that comes after two columns of another
+			}
 			if _, ok := byType[d.Type]; !ok {
 				types = append(types, d.t)
 			}
@@ -89,12 +96,15 @@ func (b *binder) unionTables(tabs []*table, src *syntax.Param, kind string) *tab
 	open := false
 	var legs []*table
 	for _, t := range tabs {
-		all = append(all, t.cols...)
 		open = open || t.open
-		if t.missing {
-			continue
+		if !t.missing {
+			legs = append(legs, t)
 		}
-		legs = append(legs, t)
+	}
+	for _, t := range tabs {
+		if !t.missing || b.opt.Editor || len(legs) == 0 {
+			all = append(all, t.cols...)
+		}
 	}
 	merged := b.unify(all)
 	if strings.EqualFold(kind, "inner") {
@@ -182,7 +192,7 @@ func (b *binder) wildcard(x *syntax.WildcardName, s Scope, ctx context) operand 
 	if s == (Scope{}) {
 		s = b.db
 	}
-	for _, n := range sorted(b.schema.Tables(s)) {
+	for _, n := range b.schema.Tables(s) {
 		if wildcardMatch(x.Pattern, n) {
 			if t := b.scan(s, n, x.Span); t != nil {
 				op.tabs = append(op.tabs, t)

@@ -127,12 +127,14 @@ func (v *verifier) node(n plan.Node, corr map[int]idSet) {
 			in.add(l.Agg.Out)
 		}
 	case *plan.GraphMatch:
+		in.add(n.InnerNodes)
 		for _, p := range n.Patterns {
 			for _, e := range p {
 				in.add(e.Cols)
 			}
 		}
 	case *plan.GraphShortestPaths:
+		in.add(n.InnerNodes)
 		for _, p := range n.Patterns {
 			for _, e := range p {
 				in.add(e.Cols)

@@ -217,17 +217,21 @@ type GraphMatch struct {
 	Input    Graph
 	Cycles   string // all, none, unique_edges (default)
 	Patterns []Pattern
-	Where    Expr // nil when absent
-	Items    []Item
+	// InnerNodes are the columns of one inner node of an edge of variable length, which the expression beside
+	// inner_nodes(e) in all(), any() and map() reads.
+	InnerNodes []Col
+	Where      Expr // nil when absent
+	Items      []Item
 }
 
 // GraphShortestPaths finds shortest paths for a pattern with one variable-length edge.
 type GraphShortestPaths struct {
-	Input     Graph
-	OutputAll bool // output=all; default any
-	Patterns  []Pattern
-	Where     Expr
-	Items     []Item
+	Input      Graph
+	OutputAll  bool // output=all; default any
+	Patterns   []Pattern
+	InnerNodes []Col // as in [GraphMatch]
+	Where      Expr
+	Items      []Item
 }
 
 // GraphToTable turns a graph into rows of its nodes or of its edges. IDCol, SourceCol, TargetCol are hash ids

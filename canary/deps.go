@@ -148,5 +148,7 @@ CREATE TABLE canary_outbox(id TEXT PRIMARY KEY, notification TEXT NOT NULL, toke
 CREATE INDEX canary_outbox_due ON canary_outbox(status, next_at);
 CREATE INDEX canary_outbox_token ON canary_outbox(token, created_at);
 CREATE INDEX canary_outbox_note ON canary_outbox(notification);
+CREATE TABLE canary_name(token TEXT NOT NULL, name TEXT NOT NULL, first INTEGER NOT NULL, src TEXT NOT NULL, PRIMARY KEY(token, name)) WITHOUT ROWID;
+CREATE INDEX canary_name_first ON canary_name(first);
 `}}
 }

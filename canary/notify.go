@@ -64,6 +64,7 @@ func (s *Service) decide(ctx context.Context, es []trip.Entry, ts []Trip, next t
 			return err
 		}
 		defer ins.Close()
+		names := map[string]int{}
 		wins := map[[2]string]*window{}
 		hits := map[string]*hitCount{}
 		grown := map[string]int{}
@@ -80,6 +81,11 @@ func (s *Service) decide(ctx context.Context, es []trip.Entry, ts []Trip, next t
 			}
 			h.n += t.Count
 			h.last = max(h.last, t.Time.UnixMicro())
+			if t.LikelyBenign == "" && t.SrcIsResolver {
+				if t.LikelyBenign, err = echo(ctx, tx, names, t); err != nil {
+					return err
+				}
+			}
 			if t.AlertStatus == AlertAlertable {
 				w, err := loadWindow(ctx, tx, wins, t.Token, t.SrcIP)
 				if err != nil {

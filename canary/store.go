@@ -369,7 +369,7 @@ func (s *Service) Delete(ctx context.Context, id string) error {
 		if n, err = res.RowsAffected(); err != nil {
 			return err
 		}
-		for _, q := range []string{`DELETE FROM canary_ignore WHERE token=?`, `DELETE FROM canary_window WHERE token=?`} {
+		for _, q := range []string{`DELETE FROM canary_ignore WHERE token=?`, `DELETE FROM canary_window WHERE token=?`, `DELETE FROM canary_name WHERE token=?`} {
 			if _, err := tx.ExecContext(ctx, q, id); err != nil {
 				return err
 			}

@@ -259,6 +259,8 @@ func (p *Picket) openWire(ctx context.Context) (err error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", p.readyz)
+	importGeo := http.HandlerFunc(p.importGeo)
+	mux.HandleFunc("POST /api/v1/geo/import", p.web.Authenticate(importGeo).ServeHTTP)
 	mux.Handle("GET /api/v1/workspace", p.web.Authenticate(http.HandlerFunc(p.workspaceInfo)))
 	wire := p.web.Authenticate(p.azure.Handler())
 	for _, pat := range []string{"/api/logs", "/v1/", "/subscriptions", "/subscriptions/", "/Subscriptions/", "/tenants", "/metadata/endpoints", "/common/", "/adfs/", "/organizations/", "/" + p.ws.TenantID + "/"} {

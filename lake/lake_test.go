@@ -433,6 +433,48 @@ func TestSegmentsArePruned(t *testing.T) {
 	}
 }
 
+func TestQueriesWithinQueries(t *testing.T) {
+	l := openLake(t, Options{})
+	s, err := l.Snapshot(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	outer, inner := 0, 0
+	err = s.Query(ctx, `SELECT range FROM range(10000)`, nil, cols("n:long"), func(f *value.Frame) error {
+		outer += f.N
+		return s.Query(ctx, `SELECT range FROM range(5000)`, nil, cols("n:long"), func(g *value.Frame) error {
+			inner += g.N
+			return s.Query(ctx, `SELECT 1`, nil, cols("n:long"), func(*value.Frame) error { return nil })
+		})
+	})
+	if err != nil || outer != 10000 || inner != 5*5000 {
+		t.Fatal(outer, inner, err)
+	}
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			sum := int64(0)
+			err := s.Query(ctx, `SELECT range FROM range(100000)`, nil, cols("n:long"), func(f *value.Frame) error {
+				for _, x := range f.Vecs[0].I {
+					sum += x
+				}
+				return nil
+			})
+			if err != nil || sum != 99999*100000/2 {
+				t.Error(sum, err)
+			}
+		})
+	}
+	wg.Wait()
+	enough := errors.New("enough")
+	for range 2 {
+		if err := s.Query(ctx, `SELECT range FROM range(100000)`, nil, cols("n:long"), func(f *value.Frame) error { return enough }); err != enough {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestSealingByAgeAndRetentionOfHotRows(t *testing.T) {
 	now := time.Date(2026, 11, 24, 7, 0, 0, 0, time.UTC)
 	for _, age := range []time.Duration{0, time.Hour} {

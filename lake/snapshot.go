@@ -16,7 +16,7 @@ import (
 
 // Snapshot is one commit of the whole lake, for reading: the catalog and the rows are read in one transaction on
 // one connection, so a row is seen once, hot or sealed. It keeps old segment files from being removed, so close
-// it soon. It is safe for concurrent use; its queries run one after the other.
+// it soon. It is safe for concurrent use.
 type Snapshot struct {
 	l        *Lake
 	c        *duck.Conn
@@ -26,7 +26,8 @@ type Snapshot struct {
 
 	ctx    context.Context // ends when the lake takes the connection back
 	cancel context.CancelCauseFunc
-	mu     sync.Mutex // one query at a time
+	mu     sync.Mutex // the connection is one's
+	active *stream    // the query whose rows come from the connection
 	closed bool
 	failed error // ended the transaction
 	stats  Stats
@@ -111,6 +112,10 @@ func (s *Snapshot) Close() error {
 		return nil
 	}
 	s.closed = true
+	if st := s.active; st != nil {
+		st.rows.Close()
+		st.rows, st.err, s.active = nil, ErrClosed, nil
+	}
 	_, err := s.c.Exec(context.Background(), `ROLLBACK`)
 	l := s.l
 	l.mu.Lock()
@@ -179,42 +184,91 @@ func (s *Snapshot) Tables() []Table {
 
 // Query runs SQL and hands its rows to f in frames, with the schema's names and types. The SQL's result columns
 // match the schema by position; a result column that is named like the one before it plus "$t" is that datetime's
-// seventh digit and does not count. Arguments are Go scalars or value.Value. A frame stays valid after f returns; f
-// must not use the snapshot. The query ends at once when ctx does. A query that fails, also by ctx, ends the
-// snapshot; an error of f ends only the query and is returned.
+// seventh digit and does not count. Arguments are Go scalars or value.Value. A frame stays valid after f returns.
+//
+// Rows are computed while they are read. f may query the same snapshot, as may other goroutines: there is one
+// connection, so the rows that are still to come are then read into memory first.
+//
+// The query ends at once when ctx does. A query that fails, also by ctx, ends the snapshot; an error of f ends only
+// the query and is returned.
 func (s *Snapshot) Query(ctx context.Context, sql string, args []any, schema value.Schema, f func(*value.Frame) error) error {
-	var enough error // what f returned ends the query, not the snapshot
-	err := s.with(ctx, func(ctx context.Context) error {
-		err := s.c.Query(ctx, sql, args, schema, func(fr *value.Frame) error {
-			enough = f(fr)
-			return enough
-		})
-		if enough != nil {
-			return nil
+	ctx, done := s.within(ctx)
+	defer done()
+	st := &stream{}
+	if err := s.exclusive(ctx, func() (err error) {
+		if st.rows, err = s.c.Start(ctx, sql, args, schema); err == nil {
+			s.active = st
 		}
 		return err
-	})
-	if err != nil {
+	}); err != nil {
 		return err
 	}
-	return enough
+	defer s.end(st)
+	for {
+		fr, err := s.next(ctx, st)
+		if err != nil || fr == nil {
+			return err
+		}
+		if err := f(fr); err != nil {
+			return err
+		}
+	}
 }
 
-func (s *Snapshot) with(ctx context.Context, f func(ctx context.Context) error) error {
+// stream is a query under way.
+type stream struct {
+	rows   *duck.Rows     // nil when all were read
+	buffer []*value.Frame // read because another query needed the connection
+	err    error          // what ended the reading ahead
+}
+
+// aheadBytes bounds what is read ahead for one query.
+const aheadBytes = 1 << 30
+
+// within joins the query's context with the snapshot's.
+func (s *Snapshot) within(ctx context.Context) (context.Context, func()) {
+	both, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(s.ctx, func() { cancel(context.Cause(s.ctx)) })
+	return both, func() { stop(); cancel(nil) }
+}
+
+// exclusive gives f the connection, after the query that has it was read to its end.
+func (s *Snapshot) exclusive(ctx context.Context, f func() error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return fmt.Errorf("query a snapshot: %w", ErrClosed)
 	}
-	both, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	stop := context.AfterFunc(s.ctx, func() { cancel(context.Cause(s.ctx)) })
-	defer stop()
+	if st := s.active; st != nil {
+		s.active = nil
+		size := int64(0)
+		for st.err == nil && st.rows != nil {
+			fr, err := st.rows.Next(ctx)
+			if err != nil || fr == nil {
+				st.rows, st.err = nil, s.note(err)
+				break
+			}
+			for _, v := range fr.Vecs {
+				size += vectorBytes(v)
+			}
+			if st.buffer = append(st.buffer, fr); size > min(aheadBytes, s.l.o.MemoryLimit/2) {
+				st.rows.Close()
+				st.rows, st.err = nil, fmt.Errorf("%w: another query of the same snapshot wants the connection, and %d MiB of this one had to be read ahead", ErrMemory, size>>20)
+			}
+		}
+	}
 	if s.failed != nil {
 		return fmt.Errorf("the snapshot ended with an earlier error; take a new one: %w", s.failed)
 	}
-	err := f(both)
-	if err != nil {
+	return s.note(f())
+}
+
+// note keeps an error that ended the transaction, and gives it its type.
+func (s *Snapshot) note(err error) error {
+	if err == nil {
+		return nil
+	}
+	if s.failed == nil {
 		s.failed = err
 	}
 	var de *duck.Error
@@ -225,6 +279,46 @@ func (s *Snapshot) with(ctx context.Context, f func(ctx context.Context) error) 
 		return fmt.Errorf("%w (%v)", ErrMemory, err)
 	}
 	return err
+}
+
+func (s *Snapshot) next(ctx context.Context, st *stream) (*value.Frame, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return nil, s.note(context.Cause(ctx))
+	}
+	if len(st.buffer) > 0 {
+		fr := st.buffer[0]
+		st.buffer = st.buffer[1:]
+		return fr, nil
+	}
+	if st.err != nil || st.rows == nil {
+		return nil, st.err
+	}
+	fr, err := st.rows.Next(ctx)
+	if err != nil || fr == nil {
+		st.rows, s.active = nil, nil
+	}
+	return fr, s.note(err)
+}
+
+func (s *Snapshot) end(st *stream) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if st.rows != nil {
+		st.rows.Close()
+		st.rows = nil
+	}
+	if s.active == st {
+		s.active = nil
+	}
+}
+
+// with runs f on the connection.
+func (s *Snapshot) with(ctx context.Context, f func(ctx context.Context) error) error {
+	ctx, done := s.within(ctx)
+	defer done()
+	return s.exclusive(ctx, func() error { return f(ctx) })
 }
 
 // Stats counts what the relations so far read and left out.

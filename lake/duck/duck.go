@@ -159,23 +159,27 @@ func (c *Conn) guard(ctx context.Context, f func() error) error {
 // Exec runs one or more statements (arguments go to the last) and gives the rows that the last one changed.
 func (c *Conn) Exec(ctx context.Context, sql string, args ...any) (changed int64, err error) {
 	err = c.guard(ctx, func() error {
-		return c.each(sql, args, func(st duckdb.PreparedStatement, last bool) error {
-			var res duckdb.Result
-			defer duckdb.DestroyResult(&res)
-			if duckdb.ExecutePrepared(st, &res) == duckdb.StateError {
-				return newError(duckdb.ResultError(&res))
-			}
-			if last {
-				changed = int64(duckdb.RowsChanged(&res))
-			}
-			return nil
+		return c.each(sql, args, func(st duckdb.PreparedStatement, last bool) (bool, error) {
+			return false, execute(st, &changed)
 		})
 	})
 	return changed, err
 }
 
-// each prepares the statements one after the other and hands them to f.
-func (c *Conn) each(sql string, args []any, f func(st duckdb.PreparedStatement, last bool) error) error {
+func execute(st duckdb.PreparedStatement, changed *int64) error {
+	var res duckdb.Result
+	defer duckdb.DestroyResult(&res)
+	if duckdb.ExecutePrepared(st, &res) == duckdb.StateError {
+		return newError(duckdb.ResultError(&res))
+	}
+	if changed != nil {
+		*changed = int64(duckdb.RowsChanged(&res))
+	}
+	return nil
+}
+
+// each prepares the statements one after the other and hands them to f, which says whether it keeps the statement.
+func (c *Conn) each(sql string, args []any, f func(st duckdb.PreparedStatement, last bool) (keep bool, err error)) error {
 	if strings.IndexByte(sql, 0) >= 0 {
 		return errors.New("duckdb: the SQL holds a zero byte")
 	}
@@ -200,10 +204,13 @@ func (c *Conn) each(sql string, args []any, f func(st duckdb.PreparedStatement, 
 		if last {
 			err = bind(st, args)
 		}
+		keep := false
 		if err == nil {
-			err = f(st, last)
+			keep, err = f(st, last)
 		}
-		duckdb.DestroyPrepare(&st)
+		if !keep {
+			duckdb.DestroyPrepare(&st)
+		}
 		if err != nil {
 			return err
 		}

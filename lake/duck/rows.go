@@ -17,61 +17,104 @@ import (
 // columns match the schema by position; a result column named like the one before it plus "$t" adds its digits to
 // that datetime. Frames own their data. f must not use the connection.
 func (c *Conn) Query(ctx context.Context, sql string, args []any, schema value.Schema, f func(*value.Frame) error) error {
-	return c.guard(ctx, func() error {
-		return c.each(sql, args, func(st duckdb.PreparedStatement, last bool) error {
+	r, err := c.Start(ctx, sql, args, schema)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	for {
+		fr, err := r.Next(ctx)
+		if err != nil || fr == nil {
+			return err
+		}
+		if err := f(fr); err != nil {
+			return err
+		}
+	}
+}
+
+// Rows is a result that is computed while it is read. Until it is closed, or Next gave its end, the connection must do
+// nothing else.
+type Rows struct {
+	c       *Conn
+	st      duckdb.PreparedStatement
+	pending duckdb.PendingResult
+	res     duckdb.Result
+	schema  value.Schema
+	cols    []resultCol
+	closed  bool
+}
+
+// Start begins a query; see [Conn.Query] for the forms.
+func (c *Conn) Start(ctx context.Context, sql string, args []any, schema value.Schema) (*Rows, error) {
+	r := &Rows{c: c, schema: schema}
+	err := c.guard(ctx, func() error {
+		return c.each(sql, args, func(st duckdb.PreparedStatement, last bool) (keep bool, err error) {
 			if !last {
-				var res duckdb.Result
-				defer duckdb.DestroyResult(&res)
-				if duckdb.ExecutePrepared(st, &res) == duckdb.StateError {
-					return newError(duckdb.ResultError(&res))
+				return false, execute(st, nil)
+			}
+			r.st = st
+			if duckdb.PendingPreparedStreaming(st, &r.pending) == duckdb.StateError {
+				return true, newError(duckdb.PendingError(r.pending))
+			}
+			if duckdb.ExecutePending(r.pending, &r.res) == duckdb.StateError {
+				return true, newError(duckdb.ResultError(&r.res))
+			}
+			r.cols, err = plan(&r.res, schema)
+			return true, err
+		})
+	})
+	if err != nil {
+		r.Close()
+		return nil, err
+	}
+	return r, nil
+}
+
+// Next gives the next frame, nil at the end.
+func (r *Rows) Next(ctx context.Context) (fr *value.Frame, err error) {
+	if r.closed {
+		return nil, nil
+	}
+	err = r.c.guard(ctx, func() error {
+		for {
+			chunk := duckdb.FetchChunk(r.res)
+			if chunk.Ptr == nil {
+				if msg := duckdb.ResultError(&r.res); msg != "" {
+					return newError(msg)
 				}
 				return nil
 			}
-			var pending duckdb.PendingResult
-			if duckdb.PendingPreparedStreaming(st, &pending) == duckdb.StateError {
-				err := newError(duckdb.PendingError(pending))
-				duckdb.DestroyPending(&pending)
-				return err
-			}
-			defer duckdb.DestroyPending(&pending)
-			var res duckdb.Result
-			defer duckdb.DestroyResult(&res)
-			if duckdb.ExecutePending(pending, &res) == duckdb.StateError {
-				return newError(duckdb.ResultError(&res))
-			}
-			cols, err := plan(&res, schema)
-			if err != nil {
-				return err
-			}
-			for {
-				chunk := duckdb.FetchChunk(res)
-				if chunk.Ptr == nil {
-					if msg := duckdb.ResultError(&res); msg != "" {
-						return newError(msg)
-					}
-					return ctx.Err()
-				}
-				n := int(duckdb.DataChunkGetSize(chunk))
-				if n == 0 {
-					duckdb.DestroyDataChunk(&chunk)
-					continue
-				}
-				fr := &value.Frame{Schema: schema, Vecs: make([]*value.Vector, len(schema)), N: n}
-				for _, col := range cols {
-					if err = col.read(chunk, n, fr); err != nil {
-						break
-					}
-				}
+			n := int(duckdb.DataChunkGetSize(chunk))
+			if n == 0 {
 				duckdb.DestroyDataChunk(&chunk)
-				if err != nil {
-					return err
-				}
-				if err := f(fr); err != nil {
+				continue
+			}
+			fr = &value.Frame{Schema: r.schema, Vecs: make([]*value.Vector, len(r.schema)), N: n}
+			defer duckdb.DestroyDataChunk(&chunk)
+			for i := range r.cols {
+				if err := r.cols[i].read(chunk, n, fr); err != nil {
 					return err
 				}
 			}
-		})
+			return nil
+		}
 	})
+	if err != nil || fr == nil {
+		r.Close()
+	}
+	return fr, err
+}
+
+// Close ends the query.
+func (r *Rows) Close() {
+	if r.closed {
+		return
+	}
+	r.closed = true
+	duckdb.DestroyResult(&r.res)
+	duckdb.DestroyPending(&r.pending)
+	duckdb.DestroyPrepare(&r.st)
 }
 
 // resultCol reads one result column into the frame's column out (or, a companion, adds to it).

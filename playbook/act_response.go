@@ -78,7 +78,7 @@ func (r *run) child(ctx context.Context, a *definition.Action, f *frame, rec *re
 		h[m.Name] = []string{expr.Text(m.Value)}
 	}
 	ti := TriggerInput{Method: "POST", Headers: h, Body: in.Value("body"), ID: r.key(rec), TrackingID: r.tracking}
-	runs, _, err := r.e.fire(r.ctx, w, trig, ti, true)
+	runs, _, err := r.e.fireFor(r.ctx, w, trig, ti, cause{})
 	if err != nil {
 		if r.stopping() {
 			return nil

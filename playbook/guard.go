@@ -210,7 +210,7 @@ func (t *guarded) RoundTrip(req *http.Request) (*http.Response, error) {
 	if g.only && !listed && len(g.nets) == 0 {
 		return nil, g.refuse(host, "it is not on the allow-list of outbound hosts")
 	}
-	g.log.Debug("playbook: outbound request", "method", req.Method, "host", host)
+	g.log.Info("playbook: outbound request allowed", "method", req.Method, "host", host)
 	return t.t.RoundTrip(req.WithContext(context.WithValue(req.Context(), listedKey{}, listed)))
 }
 

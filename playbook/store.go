@@ -48,8 +48,9 @@ CREATE TABLE playbook_callback(
 
 // committer makes one durable commit of what many runs write at the same time.
 type committer struct {
-	db *state.DB
-	ch chan commitReq
+	db   *state.DB
+	ch   chan commitReq
+	over chan struct{} // closed when the line is served no more
 }
 
 type commitReq struct {
@@ -60,20 +61,40 @@ type commitReq struct {
 const commitBatch = 256
 
 func newCommitter(db *state.DB) *committer {
-	return &committer{db: db, ch: make(chan commitReq, commitBatch)}
+	return &committer{db: db, ch: make(chan commitReq, commitBatch), over: make(chan struct{})}
 }
 
 // enqueue puts a write in line; it is durable when the channel gives nil. Writes commit in the order of the line.
 func (c *committer) enqueue(f func(*state.Tx) error) <-chan error {
 	r := commitReq{f, make(chan error, 1)}
-	c.ch <- r
+	select {
+	case c.ch <- r:
+	case <-c.over:
+		r.done <- errClosed
+	}
 	return r.done
 }
 
-func (c *committer) do(f func(*state.Tx) error) error { return <-c.enqueue(f) }
+var errClosed = errors.New("the playbook engine is closed")
+
+func (c *committer) do(f func(*state.Tx) error) error {
+	done := c.enqueue(f)
+	select {
+	case err := <-done:
+		return err
+	case <-c.over:
+	}
+	select {
+	case err := <-done:
+		return err
+	default:
+		return errClosed
+	}
+}
 
 // run serves the line until stop closes; then it serves what is left.
 func (c *committer) run(stop <-chan struct{}) {
+	defer close(c.over)
 	for {
 		select {
 		case r := <-c.ch:

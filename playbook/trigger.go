@@ -68,11 +68,6 @@ type cause struct {
 	resubmit  bool
 }
 
-// fire lets a trigger of a workflow fire: it records the runs durably and starts them.
-func (e *Engine) fire(ctx context.Context, w *workflow, name string, in TriggerInput, internal bool) ([]string, chan *Response, error) {
-	return e.fireFor(ctx, w, name, in, cause{})
-}
-
 func (e *Engine) pickTrigger(w *workflow, name string) (*definition.Trigger, error) {
 	if name == "" && len(w.def.Triggers) == 1 {
 		return w.def.Triggers[0], nil
@@ -83,6 +78,7 @@ func (e *Engine) pickTrigger(w *workflow, name string) (*definition.Trigger, err
 	return nil, fail(404, "WorkflowTriggerNotFound", "The workflow '%s' has no trigger '%s'.", w.name, name)
 }
 
+// fireFor lets a trigger of a workflow fire: it records the runs durably and starts them.
 func (e *Engine) fireFor(ctx context.Context, w *workflow, name string, in TriggerInput, c cause) ([]string, chan *Response, error) {
 	t, err := e.pickTrigger(w, name)
 	if err != nil {
@@ -244,7 +240,10 @@ func (e *Engine) fireFor(ctx context.Context, w *workflow, name string, in Trigg
 	}
 	e.event(Event{Kind: "trigger", Workflow: w.name, Name: t.Name, Status: Succeeded, Code: "OK", Started: now, Ended: e.now(), Tracking: tracking})
 	var reply chan *Response
-	if in.Wait && len(fresh) == 1 && t.Type == "Request" && t.SplitOn == "" && responds(w.def) {
+	e.mu.Lock()
+	executing := e.root != nil
+	e.mu.Unlock()
+	if in.Wait && executing && len(fresh) == 1 && t.Type == "Request" && t.SplitOn == "" && responds(w.def) {
 		reply = make(chan *Response, 1)
 	}
 	for _, id := range fresh {

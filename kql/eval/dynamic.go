@@ -38,7 +38,7 @@ func dynamicFuncs(t table) {
 	t.pure("pack_all", func(c *Ctx, ret value.Type, n int, args []*value.Vector) (*value.Vector, error) {
 		skip := false
 		if len(args)%2 == 1 {
-			skip = !args[0].IsNull(0) && convert(args[0], value.Bool).I[0] != 0
+			skip = given(args[0]) && convert(args[0], value.Bool).I[0] != 0
 			args = args[1:]
 		}
 		return bagPack(skip)(c, ret, n, args)

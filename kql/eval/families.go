@@ -10,6 +10,6 @@ func families() []func(table) {
 		parseFuncs, specialFuncs, unitFuncs,
 		seriesFuncs, seriesFillFuncs, seriesStatsFuncs, seriesFitFuncs, seriesFilterFuncs, seriesSeasonFuncs,
 		sketchFuncs, punycodeFuncs,
-		geoPointFuncs, geoLineFuncs, geoPolygonFuncs, geoWKTFuncs,
+		geoPointFuncs, geoLineFuncs, geoPolygonFuncs, geoWKTFuncs, geoH3Funcs,
 	}
 }

@@ -176,7 +176,7 @@ func seriesFitPoly(_ *Ctx, _ value.Type, n int, args []*value.Vector) (*value.Ve
 		xs = dyns(rest[0])
 		rest = rest[1:]
 	}
-	if len(rest) > 0 && n > 0 && !rest[0].IsNull(0) {
+	if len(rest) > 0 && n > 0 && given(rest[0]) {
 		degree = int(longs(rest[0]).v[0])
 	}
 	if degree < 0 || degree > 40 {

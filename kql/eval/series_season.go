@@ -317,7 +317,7 @@ func decompose(y []float64, length int64, trend string, test int, threshold floa
 // the default) and decomposes each row.
 func eachDecomposed(fn string, n int, args []*value.Vector, at [4]int, f func(y []float64, d parts, test int) []any, width int) (*value.Vector, error) {
 	a := dyns(args[0])
-	has := func(k int) bool { return at[k] < len(args) && n > 0 && !args[at[k]].IsNull(0) }
+	has := func(k int) bool { return at[k] < len(args) && n > 0 && given(args[at[k]]) }
 	trend := "avg"
 	if has(1) {
 		if trend = value.Text(args[at[1]], 0); trend != "avg" && trend != "linefit" && trend != "none" {
@@ -350,7 +350,7 @@ func eachDecomposed(fn string, n int, args []*value.Vector, at [4]int, f func(y 
 // seasonality_threshold): flags, scores and baseline.
 func decomposeAnomalies(_ *Ctx, _ value.Type, n int, args []*value.Vector) (*value.Vector, error) {
 	threshold := 1.5
-	if len(args) > 1 && n > 0 && !args[1].IsNull(0) {
+	if len(args) > 1 && n > 0 && given(args[1]) {
 		threshold = reals(args[1]).v[0]
 	}
 	lo, hi := 10.0, 90.0

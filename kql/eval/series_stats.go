@@ -18,7 +18,7 @@ func seriesStatsFuncs(t table) {
 func seriesStats(bag bool) Func {
 	return func(_ *Ctx, _ value.Type, n int, args []*value.Vector) (*value.Vector, error) {
 		a := dyns(args[0])
-		ignore := len(args) > 1 && !args[1].IsNull(0) && args[1].I[0] != 0
+		ignore := len(args) > 1 && given(args[1]) && args[1].I[0] != 0
 		out := value.New(value.Dynamic, n)
 		for i := range out.D {
 			x, ok := gaps(a.at(i))
@@ -85,10 +85,10 @@ func seriesOutliers(_ *Ctx, _ value.Type, n int, args []*value.Vector) (*value.V
 	lo, hi := 10.0, 90.0
 	switch kind {
 	case "ctukey":
-		if len(args) > 3 && !args[3].IsNull(0) {
+		if len(args) > 3 && given(args[3]) {
 			lo = reals(args[3]).v[0]
 		}
-		if len(args) > 4 && !args[4].IsNull(0) {
+		if len(args) > 4 && given(args[4]) {
 			hi = reals(args[4]).v[0]
 		}
 	case "tukey":
@@ -100,11 +100,11 @@ func seriesOutliers(_ *Ctx, _ value.Type, n int, args []*value.Vector) (*value.V
 		return nil, refuse("series_outliers", "the percentiles must lie in 2..98 and grow, not %v and %v", lo, hi)
 	}
 	ignore := math.NaN()
-	if len(args) > 2 && !args[2].IsNull(0) {
+	if len(args) > 2 && given(args[2]) {
 		ignore = reals(args[2]).v[0]
 	}
 	test := 0
-	if len(args) > 5 && !args[5].IsNull(0) {
+	if len(args) > 5 && given(args[5]) {
 		test = int(max(0, longs(args[5]).v[0]))
 	}
 	out := value.New(value.Dynamic, n)

@@ -23,6 +23,9 @@ func sketchFuncs(t table) {
 	t.pure("hll_merge", mergeStates(agg.HLLMerge))
 	t.pure("tdigest_merge", mergeStates(agg.TDigestMerge))
 	t.pure("merge_tdigest", mergeStates(agg.TDigestMerge))
+	t.pure("__hll_normalize", func(*Ctx, value.Type, int, []*value.Vector) (*value.Vector, error) {
+		return nil, refuse("__hll_normalize", "is internal to the service")
+	})
 	t.pure("hll_isvalid", func(_ *Ctx, _ value.Type, n int, args []*value.Vector) (*value.Vector, error) {
 		a := dyns(args[0])
 		return boolRows(n, func(i int) bool { _, ok := agg.HLLCount(a.at(i)); return ok }), nil

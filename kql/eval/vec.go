@@ -273,6 +273,9 @@ func decimalLong(d decimal.Decimal) (int64, bool) {
 	return b.Int64(), true
 }
 
+// given reports whether a constant argument has a value.
+func given(v *value.Vector) bool { return stored(v) > 0 && !v.IsNull(0) }
+
 // argString gives the text of a constant argument k, or def when it is absent.
 func argString(args []*value.Vector, k int, def string) string {
 	if k >= len(args) || args[k].N == 0 && !args[k].Const {

@@ -60,7 +60,7 @@ func restartOf(args []*value.Vector, k int) func(i int) bool {
 
 func rowNumber(_ *Ctx, ret value.Type, n int, args []*value.Vector) (*value.Vector, error) {
 	start := int64(1)
-	if len(args) > 0 && n > 0 && !args[0].IsNull(0) {
+	if len(args) > 0 && n > 0 && given(args[0]) {
 		start = longs(args[0]).at(0)
 	}
 	restart := restartOf(args, 1)

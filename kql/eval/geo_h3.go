@@ -1,0 +1,267 @@
+package eval
+
+import (
+	"math"
+	"sort"
+
+	"github.com/golang/geo/s2"
+
+	"picket/kql/eval/h3"
+	"picket/kql/value"
+)
+
+func geoH3Funcs(t table) {
+	t.pure("geo_point_to_h3cell", func(_ *Ctx, _ value.Type, n int, args []*value.Vector) (*value.Vector, error) {
+		return geoTexts(n, args, 6, func(lng, lat float64, res int64) string {
+			p, ok := pointAt(lng, lat)
+			if !ok || res < 0 || res > h3.MaxResolution {
+				return ""
+			}
+			c, ok := h3.CellOf(h3Place(p), int(res))
+			if !ok {
+				return ""
+			}
+			return c.String()
+		}), nil
+	})
+	t.pure("geo_h3cell_level", strToLong(value.Int, func(s string) (int64, bool) {
+		c, ok := h3.Parse(s)
+		return int64(c.Resolution()), ok
+	}))
+	t.pure("geo_h3cell_to_central_point", strToDyn(func(s string) any {
+		c, ok := h3.Parse(s)
+		if !ok {
+			return nil
+		}
+		return pointJSON(h3Point(c.Center()))
+	}))
+	t.pure("geo_h3cell_to_polygon", strToDyn(func(s string) any {
+		c, ok := h3.Parse(s)
+		if !ok {
+			return nil
+		}
+		var ring []s2.Point
+		for _, p := range c.Boundary() {
+			ring = append(ring, h3Point(p))
+		}
+		return polygonsJSON([][][]s2.Point{{ring}})
+	}))
+	t.pure("geo_h3cell_neighbors", strToDyn(func(s string) any {
+		c, ok := h3.Parse(s)
+		if !ok {
+			return nil
+		}
+		rings, ok := c.Rings(1, maxCells)
+		if !ok {
+			return nil
+		}
+		return h3Texts(rings[1])
+	}))
+	t.pure("geo_h3cell_rings", h3With(-1, func(c h3.Cell, k int64) any {
+		if k < 0 || k > 200 {
+			return nil
+		}
+		rings, ok := c.Rings(int(k), maxCells)
+		if !ok {
+			return nil
+		}
+		out := make([]any, len(rings))
+		for i, r := range rings {
+			out[i] = h3Texts(r)
+		}
+		return out
+	}))
+	t.pure("geo_h3cell_parent", func(c *Ctx, _ value.Type, n int, args []*value.Vector) (*value.Vector, error) {
+		v, err := h3With(-1, func(c h3.Cell, res int64) any {
+			if res > h3.MaxResolution || res >= int64(c.Resolution()) {
+				return nil
+			}
+			p, ok := c.Parent(int(res))
+			if !ok {
+				return nil
+			}
+			return p.String()
+		})(c, value.Dynamic, n, args)
+		if err != nil {
+			return nil, err
+		}
+		return convert(v, value.String), nil
+	})
+	t.pure("geo_h3cell_children", h3With(1, func(c h3.Cell, res int64) any {
+		if res > h3.MaxResolution || res <= int64(c.Resolution()) {
+			return nil
+		}
+		kids, ok := c.Children(int(res), maxCells)
+		if !ok {
+			return nil
+		}
+		return h3Texts(kids)
+	}))
+	t.pure("geo_polygon_to_h3cells", func(_ *Ctx, _ value.Type, n int, args []*value.Vector) (*value.Vector, error) {
+		a := dyns(args[0])
+		var res col[int64]
+		if len(args) > 1 {
+			res = longs(args[1])
+		}
+		out := value.New(value.Dynamic, n)
+		for i := range out.D {
+			if len(args) > 2 && !args[2].IsNull(i) && reals(args[2]).at(i) != 0 {
+				return nil, refuse("geo_polygon_to_h3cells", "a radius is not supported; buffer the polygon first")
+			}
+			k := int64(6)
+			if len(args) > 1 && !res.isNull(i) {
+				k = res.at(i)
+			}
+			s, ok := readShape(a.at(i))
+			if !ok || k < 0 || k > h3.MaxResolution {
+				continue
+			}
+			if cells := h3Fill(s, int(k)); cells != nil {
+				out.D[i] = h3Texts(cells)
+			}
+		}
+		return out, nil
+	})
+}
+
+func h3Place(p s2.Point) h3.LatLng {
+	ll := s2.LatLngFromPoint(p)
+	return h3.LatLng{Lat: float64(ll.Lat), Lng: float64(ll.Lng)}
+}
+
+func h3Point(p h3.LatLng) s2.Point {
+	return s2.PointFromLatLng(s2.LatLngFromDegrees(p.Lat*180/math.Pi, p.Lng*180/math.Pi))
+}
+
+func h3Texts(cells []h3.Cell) []any {
+	out := make([]any, len(cells))
+	for i, c := range cells {
+		out[i] = c.String()
+	}
+	return out
+}
+
+// h3With adapts a function of a cell and a whole number, which defaults to the cell's resolution plus step.
+func h3With(step int64, f func(c h3.Cell, k int64) any) Func {
+	return func(_ *Ctx, _ value.Type, n int, args []*value.Vector) (*value.Vector, error) {
+		a := texts(args[0])
+		var num col[int64]
+		if len(args) > 1 {
+			num = longs(args[1])
+		}
+		out := value.New(value.Dynamic, n)
+		for i := range out.D {
+			c, ok := h3.Parse(a.at(i))
+			if !ok {
+				continue
+			}
+			k := int64(c.Resolution()) + step
+			if len(args) > 1 {
+				if num.isNull(i) {
+					continue
+				}
+				k = num.at(i)
+			}
+			out.D[i] = f(c, k)
+		}
+		return out, nil
+	}
+}
+
+// h3Fill lists the cells whose centers lie in a shape, in the order of the hash table that H3's own fill uses; nil when
+// there are too many.
+func h3Fill(s *shape, res int) []h3.Cell {
+	area := 0.0
+	for _, p := range s.polys {
+		area += p.Area()
+	}
+	cellArea := 4 * math.Pi / (2 + 120*math.Pow(7, float64(res)))
+	if area > 2*maxCells*cellArea {
+		return nil
+	}
+	step := math.Sqrt(cellArea) / 3
+	seen, inside := map[h3.Cell]bool{}, []h3.Cell{}
+	var queue []h3.Cell
+	visit := func(c h3.Cell) {
+		if seen[c] {
+			return
+		}
+		seen[c] = true
+		if s.contains(h3Point(c.Center())) {
+			inside = append(inside, c)
+			queue = append(queue, c)
+		}
+	}
+	around := func(c h3.Cell) {
+		if r, ok := c.Rings(1, maxCells); ok {
+			for _, q := range r[1] {
+				visit(q)
+			}
+		}
+	}
+	traced := map[h3.Cell]bool{}
+	steps := 0
+	s.edges(func(a, b s2.Point) bool {
+		n := int(float64(a.Distance(b))/step) + 1
+		if steps += n; steps > 4*maxCells {
+			return false
+		}
+		for k := range n {
+			c, ok := h3.CellOf(h3Place(s2.Interpolate(float64(k)/float64(n), a, b)), res)
+			if ok && !traced[c] {
+				traced[c] = true
+				visit(c)
+				around(c)
+			}
+		}
+		return true
+	})
+	for len(queue) > 0 && len(inside) <= maxCells {
+		c := queue[len(queue)-1]
+		queue = queue[:len(queue)-1]
+		around(c)
+	}
+	if len(inside) > maxCells || steps > 4*maxCells {
+		return nil
+	}
+	size := h3TableSize(s, res)
+	sort.Slice(inside, func(x, y int) bool {
+		a, b := uint64(inside[x])%size, uint64(inside[y])%size
+		if a != b {
+			return a < b
+		}
+		return inside[x] < inside[y]
+	})
+	return inside
+}
+
+// h3TableSize is H3's estimate of how many cells fit a shape's bounding box.
+func h3TableSize(s *shape, res int) uint64 {
+	north, south, east, west := -math.Pi, math.Pi, -2*math.Pi, 2*math.Pi
+	verts := 0
+	s.edges(func(a, _ s2.Point) bool {
+		p := h3Place(a)
+		north, south, east, west = max(north, p.Lat), min(south, p.Lat), max(east, p.Lng), min(west, p.Lng)
+		verts++
+		return true
+	})
+	const km = 6371.007180918475
+	base, _ := h3.Parse("8009fffffffffff") // the first pentagon
+	pent := base
+	if kids := base; res > 0 {
+		for r := 1; r <= res; r++ {
+			k, _ := kids.Children(r, maxCells)
+			kids = k[0]
+		}
+		pent = kids
+	}
+	radius := h3.Distance(pent.Center(), pent.Boundary()[0]) * km
+	pentArea := 0.8 * 2.59807621135 * radius * radius
+	d := h3.Distance(h3.LatLng{Lat: north, Lng: east}, h3.LatLng{Lat: south, Lng: west}) * km
+	w, h := math.Abs(east-west), math.Abs(north-south)
+	if w == 0 || h == 0 {
+		return 12 + uint64(verts)
+	}
+	est := math.Ceil(d * d / math.Min(3, math.Max(w, h)/math.Min(w, h)) / pentArea)
+	return uint64(math.Max(math.Max(1, est), float64(verts))) + 12
+}

@@ -322,3 +322,28 @@ func TestConcurrentSenders(t *testing.T) {
 		t.Fatal(n)
 	}
 }
+
+func TestRecords(t *testing.T) {
+	in := open(t)
+	in.o.Schemas = map[string]value.Schema{"SigninLogs": {{Name: "TimeGenerated", Type: value.Datetime}, {Name: "User", Type: value.String}, {Name: "Risk", Type: value.Int}, {Name: "Status", Type: value.Dynamic}}}
+	post := func(body string) error {
+		_, err := in.Records(ctx, RecordsRequest{Table: "SigninLogs", Body: []byte(body)})
+		return err
+	}
+	if err := post("{\"User\":\"a\",\"Risk\":3,\"Extra\":1}\n{\"User\":\"b\",\"Status\":{\"code\":0}}\n"); err != nil {
+		t.Fatal(err)
+	}
+	if err := post(`[{"User":"c","Type":"other"}]`); err != nil {
+		t.Fatal(err)
+	}
+	if got := show(t, in, "SigninLogs"); got != "User|Risk|Status\na|3|\nb||{\"code\":0}\nc||\n" {
+		t.Fatal(got)
+	}
+	for body, text := range map[string]string{`5`: "neither", `[{"Risk":"high"}]`: "row 1, column Risk", `[{"User":"a"}`: "JSON", `[1]`: "element 1"} {
+		err := post(body)
+		var e *Error
+		if !errors.As(err, &e) || e.Code != "InvalidRequestPayload" || !strings.Contains(e.Message, text) {
+			t.Errorf("%s: %v", body, err)
+		}
+	}
+}

@@ -203,12 +203,12 @@ func TestCrashLosesNothingAcknowledged(t *testing.T) {
 func (s *server) tripPath() string {
 	s.t.Helper()
 	var tok struct {
-		Address string `json:"address"`
+		URL string `json:"url"`
 	}
 	s.call("GET", "/api/v1/tokens/"+s.TokenID, nil, &tok)
-	path := strings.TrimPrefix(tok.Address, s.TripURL)
-	if path == tok.Address || path == "" {
-		s.t.Fatalf("the token's address %q is not below %s", tok.Address, s.TripURL)
+	path := strings.TrimPrefix(tok.URL, s.TripURL)
+	if path == tok.URL || path == "" {
+		s.t.Fatalf("the token's URL %q is not below %s", tok.URL, s.TripURL)
 	}
 	return path
 }

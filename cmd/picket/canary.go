@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"net/url"
+	"mime/multipart"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,19 +17,17 @@ import (
 )
 
 type tokenJSON struct {
-	ID        string    `json:"id"`
-	Kind      string    `json:"kind"`
-	FileName  string    `json:"fileName"`
-	MemoText  string    `json:"memoText"`
-	Enabled   bool      `json:"enabled"`
-	Created   time.Time `json:"created"`
-	Hits      int       `json:"hits"`
-	LastHit   time.Time `json:"lastHit"`
-	Address   string    `json:"address"`
-	Downloads []struct {
-		Format string `json:"format"`
-		Name   string `json:"name"`
-	} `json:"downloads"`
+	ID       string    `json:"token"`
+	Kind     string    `json:"kind"`
+	FileName string    `json:"fileName"`
+	Memo     string    `json:"memo"`
+	Status   string    `json:"status"`
+	Created  time.Time `json:"created"`
+	Hits     int       `json:"hits"`
+	LastHit  time.Time `json:"lastHit"`
+	URL      string    `json:"url"`
+	Hostname string    `json:"hostname"`
+	Warnings []string  `json:"warnings,omitempty"`
 }
 
 func canaryCommand(t *target) *cobra.Command {
@@ -37,8 +37,9 @@ func canaryCommand(t *target) *cobra.Command {
 }
 
 func canaryNewCommand(t *target) *cobra.Command {
-	var kind, name, memo, out string
+	var kind, name, memo, out, own, title string
 	var emails, webhooks, playbooks, tags, fields []string
+	var rows int
 	c := &cobra.Command{
 		Use: "new", Short: "Make a token and download it", Args: args(0, "no arguments"),
 		Example: `  picket canary new --kind ms_word --memo 'FS01,,,T:\departments\sales\hipospecials,token placed on FS01' --playbook Ingest-CanaryTokens`,
@@ -47,50 +48,33 @@ func canaryNewCommand(t *target) *cobra.Command {
 			if err != nil {
 				return &exitError{exitUsage, fmt.Errorf("--memo: %w", err)}
 			}
-			f := map[string]string{}
-			for _, kv := range fields {
-				k, v, ok := strings.Cut(kv, "=")
-				if !ok {
-					return &exitError{exitUsage, fmt.Errorf("--field %q is not of the form name=value", kv)}
-				}
-				f[k] = v
+			ask := map[string]any{"kind": kind, "fileName": name, "memo": m, "recipients": emails, "webhooks": webhooks, "playbooks": playbooks, "tags": tags,
+				"decoy": canary.Decoy{Title: title, Fields: fields, Rows: rows}}
+			ctype, body, err := tokenForm(ask, own)
+			if err != nil {
+				return err
 			}
 			return t.with(c.Context(), func(cl *client) error {
-				in := map[string]any{"kind": kind, "fileName": name, "emails": emails, "webhooks": webhooks, "playbooks": playbooks, "tags": tags, "fields": f,
-					"memo": map[string]string{"host": m.Computername, "publicIp": m.PublicIP, "privateIp": m.PrivateIP, "share": m.SharePath, "description": m.Description}}
 				var tok tokenJSON
-				if err := cl.send(c.Context(), "POST", "/api/v1/tokens", in, &tok); err != nil {
+				if err := cl.do(c.Context(), "POST", "/api/v1/tokens", ctype, body, &tok); err != nil {
 					return err
 				}
 				file := ""
-				if len(tok.Downloads) > 0 {
-					d := tok.Downloads[0]
-					var body []byte
-					if err := cl.get(c.Context(), "/api/v1/tokens/"+esc(tok.ID)+"/download?format="+url.QueryEscape(d.Format), &body); err != nil {
+				if name := tok.downloadName(); name != "" {
+					if file, err = saveToken(c, cl, tok.ID, name, out); err != nil {
 						return err
-					}
-					file = out
-					if st, err := os.Stat(out); out == "" || (err == nil && st.IsDir()) {
-						file = filepath.Join(out, filepath.Base(d.Name))
-					}
-					f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-					if err != nil {
-						return fmt.Errorf("write the token: %w (give another name with --out)", err)
-					}
-					_, err = f.Write(body)
-					if err := errors.Join(err, f.Close()); err != nil {
-						return fmt.Errorf("write the token: %w", err)
 					}
 				}
 				if t.json {
 					return printJSON(c.OutOrStdout(), map[string]any{"token": tok, "file": file})
 				}
-				fmt.Fprintln(c.OutOrStdout(), "token  ", tok.ID)
-				if tok.Address != "" {
-					fmt.Fprintln(c.OutOrStdout(), "trips at", tok.Address)
+				for _, l := range [][2]string{{"token", tok.ID}, {"url", tok.URL}, {"host", tok.Hostname}, {"file", file}} {
+					if l[1] != "" {
+						fmt.Fprintf(c.OutOrStdout(), "%-6s %s\n", l[0], l[1])
+					}
 				}
-				if file != "" {
-					fmt.Fprintln(c.OutOrStdout(), "file   ", file)
+				for _, w := range tok.Warnings {
+					fmt.Fprintln(os.Stderr, "picket: "+w)
 				}
 				return nil
 			})
@@ -101,12 +85,71 @@ func canaryNewCommand(t *target) *cobra.Command {
 	fl.StringVar(&name, "name", "", "file name; a convincing one is proposed when it is empty")
 	fl.StringVar(&memo, "memo", "", "where it is placed: Computername,PublicIP,PrivateIP,SharePath,Description")
 	fl.StringVar(&out, "out", "", "file or folder to write to")
+	fl.StringVar(&own, "document", "", "your own document, to be armed in place of a generated one")
+	fl.StringVar(&title, "title", "", "heading of a generated document")
+	fl.IntVar(&rows, "rows", 0, "rows of a generated document's table")
+	fl.StringSliceVar(&fields, "field", nil, "columns of a generated document's table")
 	fl.StringSliceVar(&emails, "email", nil, "who is told by mail")
 	fl.StringArrayVar(&webhooks, "webhook", nil, "URL that is called on a trip")
 	fl.StringArrayVar(&playbooks, "playbook", nil, "playbook of this picket that is called on a trip")
 	fl.StringSliceVar(&tags, "tag", nil, "tags")
-	fl.StringArrayVar(&fields, "field", nil, "a field of the kind, name=value")
 	return c
+}
+
+// downloadName is the file that the kind gives; "" for kinds without one.
+func (k *tokenJSON) downloadName() string {
+	switch {
+	case k.FileName != "":
+		return k.FileName
+	case k.Kind == "qr_code":
+		return "qr-" + k.ID + ".png"
+	}
+	return ""
+}
+
+// tokenForm is the request for a token: JSON, or a form when the user's own document goes with it.
+func tokenForm(ask map[string]any, own string) (ctype string, body []byte, err error) {
+	js, err := json.Marshal(ask)
+	if err != nil || own == "" {
+		return "application/json", js, err
+	}
+	doc, err := os.ReadFile(own)
+	if err != nil {
+		return "", nil, fmt.Errorf("--document: %w", err)
+	}
+	var buf bytes.Buffer
+	m := multipart.NewWriter(&buf)
+	w, err := m.CreateFormField("token")
+	if err == nil {
+		_, err = w.Write(js)
+	}
+	if err == nil {
+		if w, err = m.CreateFormFile("document", filepath.Base(own)); err == nil {
+			_, err = w.Write(doc)
+		}
+	}
+	return m.FormDataContentType(), buf.Bytes(), errors.Join(err, m.Close())
+}
+
+// saveToken downloads a token's file; an existing file is never overwritten.
+func saveToken(c *cobra.Command, cl *client, id, name, out string) (string, error) {
+	var body []byte
+	if err := cl.get(c.Context(), "/api/v1/tokens/"+esc(id)+"/download", &body); err != nil {
+		return "", err
+	}
+	file := out
+	if st, err := os.Stat(out); out == "" || (err == nil && st.IsDir()) {
+		file = filepath.Join(out, filepath.Base(name))
+	}
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return "", fmt.Errorf("write the token: %w (give another name with --out)", err)
+	}
+	_, err = f.Write(body)
+	if err := errors.Join(err, f.Close()); err != nil {
+		return "", fmt.Errorf("write the token: %w", err)
+	}
+	return file, nil
 }
 
 func canaryListCommand(t *target) *cobra.Command {
@@ -125,9 +168,9 @@ func canaryListCommand(t *target) *cobra.Command {
 				}
 				rows := [][]string{}
 				for _, k := range out.Value {
-					rows = append(rows, []string{k.ID, k.Kind, k.FileName, fmt.Sprint(k.Enabled), fmt.Sprint(k.Hits), when(k.LastHit), k.MemoText})
+					rows = append(rows, []string{k.ID, k.Kind, k.FileName, k.Status, fmt.Sprint(k.Hits), when(k.LastHit), k.Memo})
 				}
-				return table(c.OutOrStdout(), []string{"TOKEN", "KIND", "FILE", "ENABLED", "HITS", "LAST HIT", "MEMO"}, rows)
+				return table(c.OutOrStdout(), []string{"TOKEN", "KIND", "FILE", "STATUS", "HITS", "LAST HIT", "MEMO"}, rows)
 			})
 		},
 	}
@@ -180,7 +223,7 @@ func canaryOpenCommand() *cobra.Command {
 				return err
 			}
 			for _, g := range got {
-				fmt.Fprintln(c.OutOrStdout(), g)
+				fmt.Fprintln(c.OutOrStdout(), g.Method, g.URL, g.Status)
 			}
 			return nil
 		},

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"mime/multipart"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -190,50 +189,69 @@ func ruleCommand(t *target) *cobra.Command {
 }
 
 func ruleImportCommand(t *target) *cobra.Command {
-	return &cobra.Command{
+	var enable, onArrival bool
+	c := &cobra.Command{
 		Use: "import FILE…", Short: "Import rules in YAML, as the community publishes them", Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, a []string) error {
 			return t.with(c.Context(), func(cl *client) error {
 				bad := 0
 				for _, path := range a {
-					b, err := os.ReadFile(path)
-					if err != nil {
-						return err
-					}
-					var out struct {
-						Value []struct {
-							ID, Name      string
-							OK, New       bool
-							Notes, Errors []string
-						}
-					}
-					if err := cl.do(c.Context(), "POST", "/api/v1/rules/import?name="+url.QueryEscape(filepath.Base(path)), "application/yaml", b, &out); err != nil {
-						return fmt.Errorf("%s: %w", path, err)
-					}
-					if t.json {
-						if err := printJSON(c.OutOrStdout(), out.Value); err != nil {
-							return err
-						}
-					}
-					for _, r := range out.Value {
-						if !r.OK {
-							bad++
-							fmt.Fprintf(os.Stderr, "%s: %s: %s\n", path, r.Name, strings.Join(r.Errors, "; "))
-						} else if !t.json {
-							fmt.Fprintf(c.OutOrStdout(), "imported %s (%s)\n", r.Name, r.ID)
-							for _, n := range r.Notes {
-								fmt.Fprintln(c.OutOrStdout(), "  "+n)
-							}
-						}
+					if err := importRule(c, t, cl, path, enable, onArrival); err != nil {
+						bad++
+						fmt.Fprintf(os.Stderr, "picket: %s: %v\n", path, err)
 					}
 				}
 				if bad > 0 {
-					return fmt.Errorf("%d rules were not imported", bad)
+					return fmt.Errorf("%d of %d rules were not imported", bad, len(a))
 				}
 				return nil
 			})
 		},
 	}
+	c.Flags().BoolVar(&enable, "enable", false, "turn the rules on")
+	c.Flags().BoolVar(&onArrival, "on-arrival", false, "run them as soon as rows arrive, too")
+	return c
+}
+
+func importRule(c *cobra.Command, t *target, cl *client, path string, enable, onArrival bool) error {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	var out struct {
+		ID       string   `json:"id"`
+		Name     string   `json:"name"`
+		New      bool     `json:"new"`
+		Warnings []string `json:"warnings"`
+	}
+	if err := cl.do(c.Context(), "POST", "/api/v1/rules/import", "application/yaml", b, &out); err != nil {
+		return err
+	}
+	if enable || onArrival {
+		path := cl.arm("/providers/Microsoft.SecurityInsights/alertRules/" + esc(out.ID))
+		var rule map[string]any
+		if err := cl.get(c.Context(), path, &rule); err != nil {
+			return err
+		}
+		props, _ := rule["properties"].(map[string]any)
+		if enable {
+			props["enabled"] = true
+		}
+		if onArrival {
+			props["picket"] = map[string]any{"onArrival": true}
+		}
+		if err := cl.send(c.Context(), "PUT", path, rule, nil); err != nil {
+			return err
+		}
+	}
+	if t.json {
+		return printJSON(c.OutOrStdout(), out)
+	}
+	fmt.Fprintf(c.OutOrStdout(), "imported %s (%s)\n", out.Name, out.ID)
+	for _, w := range out.Warnings {
+		fmt.Fprintln(c.OutOrStdout(), "  "+w)
+	}
+	return nil
 }
 
 func ruleListCommand(t *target) *cobra.Command {
@@ -274,8 +292,8 @@ func ruleRunCommand(t *target) *cobra.Command {
 		RunE: func(c *cobra.Command, a []string) error {
 			return t.with(c.Context(), func(cl *client) error {
 				var out struct {
-					Status, Error string
-					Rows, Alerts  int
+					Status, Message string
+					Rows, Alerts    int
 				}
 				if err := cl.send(c.Context(), "POST", "/api/v1/rules/"+esc(a[0])+"/run", map[string]any{}, &out); err != nil {
 					return err
@@ -283,7 +301,7 @@ func ruleRunCommand(t *target) *cobra.Command {
 				if t.json {
 					return printJSON(c.OutOrStdout(), out)
 				}
-				fmt.Fprintf(c.OutOrStdout(), "%s: %d rows, %d alerts made or changed %s\n", out.Status, out.Rows, out.Alerts, out.Error)
+				fmt.Fprintf(c.OutOrStdout(), "%s: %d rows, %d alerts made or changed %s\n", out.Status, out.Rows, out.Alerts, out.Message)
 				if out.Status == "Failure" {
 					return errors.New("the run failed")
 				}

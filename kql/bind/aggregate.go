@@ -15,7 +15,10 @@ import (
 func (b *binder) aggregate(x *syntax.Call, f *catalog.Function) operand {
 	b.note(x, note{fn: f})
 	args := b.bindArgs(x.Args, scopeNormal)
-	m := newMatcher(args)
+	if f.Name == "count" && len(args) == 1 && !b.opt.Editor && !args[0].typ().is(value.Bool) && args[0].isScalar() {
+		args = nil // the engine counts rows whatever the argument is
+	}
+	m := b.newMatcher(args)
 	s, t := b.chooseFunction(m, f, x.Name.Span, true)
 	if s == nil {
 		if t.isErr() {

@@ -176,6 +176,7 @@ type binder struct {
 	renders    map[plan.Node]*plan.Render
 	saved      map[savedKey]*function
 	aliases    map[string]Scope
+	inScan     int
 	checking   int           // >0: a body is bound only to find its mistakes
 	firstQuiet *syntax.Error // the first error met while errors are not kept
 }

@@ -150,7 +150,7 @@ func (b *binder) functionCall(x *syntax.Call, f *catalog.Function) operand {
 }
 
 func (b *binder) applyFunction(x *syntax.Call, f *catalog.Function, args []arg) operand {
-	m := newMatcher(args)
+	m := b.newMatcher(args)
 	s, t := b.chooseFunction(m, f, x.Name.Span, true)
 	op := operand{kind: opScalar, src: x, isConst: f.Foldable}
 	for i := range args {
@@ -258,7 +258,10 @@ func (b *binder) functionExpr(x *syntax.Call, f *catalog.Function, t typ, args [
 		}
 	case "prev", "next", "row_number", "row_cumsum", "row_rank", "row_rank_min", "row_rank_dense", "row_window_session":
 		b.windowed = true
-		if b.row != nil && !b.row.serialized && !b.row.open {
+		if b.inScan > 0 && !b.opt.Editor {
+			b.failHint(x.Name.Span, "SEM0261", "compute it in serialize before scan, or use step.column", "the function %s cannot be used inside scan", quoteName(f.Name))
+		}
+		if b.row != nil && !b.row.serialized && !b.row.open && !b.opt.Editor {
 			b.failHint(x.Name.Span, "SEM0260", "put `| serialize` or a sort before it", "the function %s needs an ordered input", quoteName(f.Name))
 		}
 	}

@@ -148,7 +148,7 @@ func (p *pluginCall) bind() {
 		}
 		p.args[i] = b.oneArg(x)
 	}
-	m := newMatcher(p.args)
+	m := b.newMatcher(p.args)
 	sigs := m.choose(p.f, false)
 	if len(sigs) == 0 {
 		b.fail(p.x.Name.Span, "SEM0127", "the plugin %s does not take arguments of the types (%s)", quoteName(p.f.Name), m.typeNames())

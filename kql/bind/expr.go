@@ -175,8 +175,9 @@ func (b *binder) operatorCall(name string, args []arg, at syntax.Span, x syntax.
 		return errAt(x)
 	}
 	b.count(at)
-	m := newMatcher(args)
+	m := b.newMatcher(args)
 	t := b.operatorType(f, m, at, all, true)
+	b.dynamicPair(name, m, at)
 	op := operand{kind: opScalar, src: x, t: t, isConst: true}
 	exprs := make([]plan.Expr, len(args))
 	for i := range args {
@@ -220,6 +221,18 @@ func (b *binder) operatorType(f *catalog.Function, m *matcher, at syntax.Span, a
 		b.fail(at, "SEM0106", "the operator %s is not defined for the operand types %s", b.text0(at), m.typeNames())
 	}
 	return b.commonResult(m, f, sigs)
+}
+
+// dynamicPair refuses what the engine refuses though the editor service lets it pass: comparing or computing
+// with two dynamic values.
+func (b *binder) dynamicPair(name string, m *matcher, at syntax.Span) {
+	if b.opt.Editor || len(m.types) != 2 || !m.types[0].isDynamic() || !m.types[1].isDynamic() || m.args[0].star {
+		return
+	}
+	switch name {
+	case "Equal", "NotEqual", "LessThan", "LessThanOrEqual", "GreaterThan", "GreaterThanOrEqual", "Add", "Subtract", "Multiply", "Divide", "Modulo":
+		b.failHint(at, "SEM0064", "convert one of them with tostring(), tolong() …", "the operator %s does not take two dynamic values", b.text0(at))
+	}
 }
 
 func (b *binder) operatorResult(m *matcher, f *catalog.Function, s *catalog.Signature) typ {
@@ -308,7 +321,7 @@ func (b *binder) in(x *syntax.InExpr) operand {
 	}
 	if len(args) == 2 && args[1].kind == opTable {
 		f, _ := catalog.LookupOperator(name)
-		m := newMatcher(args)
+		m := b.newMatcher(args)
 		t := b.operatorType(f, m, x.OpSpan, false, true)
 		if t.isErr() {
 			return errAt(x)

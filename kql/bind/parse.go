@@ -65,7 +65,7 @@ func (b *binder) replaceColumns(old, made []*column) []*column {
 		at[c.Name] = i
 	}
 	for _, c := range made {
-		if i, ok := at[c.Name]; ok {
+		if i, ok := at[c.Name]; ok && !b.opt.Editor { // the editor service shows both
 			out[i] = c
 			continue
 		}

@@ -141,8 +141,8 @@ func (p *projection) project(x syntax.Expr, op operand, style projStyle, once bo
 				if i == 0 {
 					p.declare(b.newCol(n.Text, typeOf(v.t)), v.e, n.Span, true)
 					p.skipID(v, once)
-					if style == stylePrint {
-						break
+					if style == stylePrint || style != styleSummarize && !b.opt.Editor {
+						return // the engine gives the first value only
 					}
 					continue
 				}

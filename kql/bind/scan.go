@@ -61,6 +61,8 @@ func (b *binder) scanOp(in *table, x *syntax.ScanOp) *table {
 			b.local.add(&symbol{name: st.Name, op: tuple})
 			node.Steps = append(node.Steps, st)
 		}
+		b.inScan++
+		defer func() { b.inScan-- }()
 		for i, s := range x.Steps {
 			node.Steps[i].Cond = b.boolExpr(s.Cond)
 			for _, a := range s.Assign {

@@ -49,12 +49,13 @@ const (
 
 // matcher lays arguments out over the parameters of one signature. types may differ from the arguments' own.
 type matcher struct {
-	args  []arg
-	types []typ
+	args    []arg
+	types   []typ
+	lenient bool // the engine's rules: what is known of a dynamic doesn't bar it
 }
 
-func newMatcher(args []arg) *matcher {
-	m := &matcher{args: args, types: make([]typ, len(args))}
+func (b *binder) newMatcher(args []arg) *matcher {
+	m := &matcher{args: args, types: make([]typ, len(args)), lenient: !b.opt.Editor}
 	for i := range args {
 		m.types[i] = args[i].typ()
 	}
@@ -312,6 +313,9 @@ func (m *matcher) kind(params []*catalog.Param, p *catalog.Param, i int, coerce 
 		return matchNone
 	}
 	sc := a.isScalar()
+	if m.lenient && t.isDynamic() {
+		t = tDynamic
+	}
 	switch p.Kind {
 	case catalog.Any:
 		return matchUnknown
@@ -664,6 +668,9 @@ func plural(n int, what string) string {
 func (b *binder) checkArg(m *matcher, params []*catalog.Param, i int, isOperator bool) {
 	p, a, t := params[i], &m.args[i], m.types[i]
 	at := a.at()
+	if m.lenient && t.isDynamic() {
+		t = tDynamic
+	}
 	if a.star {
 		if !isOperator && p.Arg != catalog.StarOnly && p.Arg != catalog.StarAllowed {
 			b.fail(at, "SEM0191", "* cannot stand here")
@@ -707,6 +714,9 @@ func (b *binder) checkArg(m *matcher, params []*catalog.Param, i int, isOperator
 	case catalog.Scalar:
 		sc()
 	case catalog.Integer:
+		if m.lenient && t.isNumeric() && (p.Name == "second" || p.Name == "seconds") {
+			break // make_timespan and make_datetime take fractions
+		}
 		if !t.isInteger() {
 			bad("SEM0134", "an integer is expected here, not %s", a.typeName())
 		}

@@ -37,10 +37,10 @@ const pages = [
   ['rules', '/rules'],
   ['rule', '/rules/2f14ba0e-9b0a-4f4c-8f3e-1c1f2a3b4c5d', async (p) => { await p.waitForTimeout(2000); }],
   ['rule-runs', '/rules/2f14ba0e-9b0a-4f4c-8f3e-1c1f2a3b4c5d/runs'],
-  ['settings', '/settings'],
-  ['settings-account', '/settings/account'],
-  ['settings-accounts', '/settings/accounts'],
-  ['settings-places', '/settings/places'],
+  ['settings', '/workspace'],
+  ['settings-account', '/workspace/account'],
+  ['settings-accounts', '/workspace/accounts'],
+  ['settings-places', '/workspace/places'],
 ];
 for (const look of ['light', 'dark']) {
   const { page, problems } = await openPage(browser, mock.url, { colorScheme: look });

@@ -31,7 +31,8 @@ export interface Playbook {
 }
 
 export interface Inspection {
-  playbooks: string[] | null;
+  /** A bare definition has no name of its own: deploy wants one. */
+  needsName?: boolean;
   parameters: Param[] | null;
   needs: Need[] | null;
   resources: string[] | null;
@@ -66,6 +67,8 @@ export interface RunDetail extends Run {
   triggerInputs?: unknown;
   triggerOutputs?: unknown;
   actions: Action[] | null;
+  /** Actions past the first thousand. */
+  omitted?: number;
 }
 
 const one = (name: string, tail = '') => `/api/v1/playbooks/${encodeURIComponent(name)}${tail}`;
@@ -74,7 +77,7 @@ export const playbooksApi = {
   list: async () => (await call<List<Playbook>>('/api/v1/playbooks')).value,
   get: (name: string) => call<Playbook>(one(name)),
   inspect: (template: unknown) => call<Inspection>('/api/v1/playbooks/inspect', { json: { template } }),
-  deploy: async (template: unknown, parameters: Record<string, unknown>) => (await call<List<Playbook>>('/api/v1/playbooks', { json: { template, parameters } })).value,
+  deploy: async (d: { template: unknown; parameters: Record<string, unknown>; allowNeeds: boolean; name: string }) => (await call<List<Playbook>>('/api/v1/playbooks', { json: d })).value,
   setEnabled: (name: string, enabled: boolean) => call<void>(one(name), { method: 'PATCH', json: { enabled } }),
   remove: (name: string) => call<void>(one(name), { method: 'DELETE' }),
   callbackUrl: async (name: string) => (await call<{ value: string }>(one(name, '/callbackUrl'), { method: 'POST' })).value,

@@ -49,8 +49,8 @@ interface Wire {
  */
 export function parseExact(text: string): unknown {
   if (!/[[:,]\s*-?\d{16,}\s*[,\]}]/.test(text)) return JSON.parse(text);
-  const reviver = (_: string, v: unknown, at?: { source?: string }) => (typeof v === 'number' && !Number.isSafeInteger(v) && at?.source && /^-?\d+$/.test(at.source) ? at.source : v);
-  return JSON.parse(text, reviver as (k: string, v: unknown) => unknown);
+  const tokens = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
+  return JSON.parse(text.replace(tokens, (t) => (/^-?\d{16,}$/.test(t) && !Number.isSafeInteger(Number(t)) ? `"${t}"` : t)));
 }
 
 /** A time range: an ISO 8601 interval or duration as the query API takes it; '' leaves it to the query. */

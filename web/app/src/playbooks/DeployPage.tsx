@@ -1,4 +1,4 @@
-import { Button, Dropdown, Field, Input, MessageBar, MessageBarBody, Option, Spinner, Switch, Textarea, makeStyles } from '@fluentui/react-components';
+import { Button, Checkbox, Dropdown, Field, Input, MessageBar, MessageBarBody, Option, Spinner, Switch, Textarea, makeStyles } from '@fluentui/react-components';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { useLocation } from 'wouter';
@@ -56,18 +56,21 @@ export default function DeployPage() {
   const [badJson, setBadJson] = useState('');
   const [template, setTemplate] = useState<unknown>(null);
   const [values, setValues] = useState<Record<string, string>>({});
+  const [name, setName] = useState('');
+  const [allowNeeds, setAllowNeeds] = useState(false);
   const [wrong, setWrong] = useState<Record<string, string>>({});
   const inspect = useMutation({
     mutationFn: (t: unknown) => playbooksApi.inspect(t),
     onSuccess: (i) => setValues(Object.fromEntries((i.parameters ?? []).map((p) => [p.name, toField(p)]))),
   });
   const deploy = useMutation({
-    mutationFn: (params: Record<string, unknown>) => playbooksApi.deploy(template, params),
+    mutationFn: (parameters: Record<string, unknown>) => playbooksApi.deploy({ template, parameters, allowNeeds, name: i?.needsName ? name.trim() : '' }),
     onSuccess: (made) => {
       void client.invalidateQueries({ queryKey: ['playbooks'] });
       go(made[0] ? playbookPath(made[0].name) : '/playbooks');
     },
   });
+  const i = inspect.data;
   const read = (t: string) => {
     setText(t);
     setBadJson('');
@@ -104,7 +107,6 @@ export default function DeployPage() {
     setWrong(bad);
     if (!Object.keys(bad).length) deploy.mutate(params);
   };
-  const i = inspect.data;
   return (
     <Page title="Deploy a template" crumbs={[{ to: '/playbooks', label: 'Playbooks' }]}>
       <div className={styles.form}>
@@ -126,11 +128,17 @@ export default function DeployPage() {
             {i.needs?.length ? (
               <Section title="It needs">
                 <NeedsList needs={i.needs} />
+                <Checkbox label="Let runs start all the same: the actions that need something fail by name" checked={allowNeeds} onChange={(_, d) => setAllowNeeds(d.checked === true)} />
               </Section>
             ) : (
               <MessageBar intent="success">
                 <MessageBarBody>picket serves everything that this template uses.</MessageBarBody>
               </MessageBar>
+            )}
+            {i.needsName && (
+              <Field label="Name" required hint="A bare definition has none of its own.">
+                <Input value={name} onChange={(_, d) => setName(d.value)} />
+              </Field>
             )}
             {i.parameters?.length ? (
               <Section title="Parameters">
@@ -143,7 +151,7 @@ export default function DeployPage() {
             ) : null}
             {deploy.isError && <ErrorBox error={deploy.error} title="The deployment failed" />}
             <div className={styles.buttons}>
-              <Button appearance="primary" disabled={deploy.isPending} onClick={() => submit(i)}>
+              <Button appearance="primary" disabled={deploy.isPending || (i.needsName === true && !name.trim())} onClick={() => submit(i)}>
                 {deploy.isPending ? 'Deploying…' : 'Deploy'}
               </Button>
               <Button onClick={() => go('/playbooks')}>Cancel</Button>

@@ -135,6 +135,7 @@ export default function RunPage({ name, run }: { name: string; run: string }) {
                   </AccordionItem>
                 ))}
               </Accordion>
+              {r.omitted ? <span className={styles.meta}>{r.omitted.toLocaleString()} more actions are not shown.</span> : null}
               {!actions.length && <EmptyState title="No action has begun" text="The run was only just made, or its trigger has no actions." />}
             </>
           );

@@ -45,7 +45,7 @@ export default function SettingsPage({ tab = 'workspace' }: { tab?: string }) {
   const [, go] = useLocation();
   return (
     <Page title="Settings">
-      <TabList selectedValue={tab} onTabSelect={(_, d) => go('/settings/' + String(d.value))}>
+      <TabList selectedValue={tab} onTabSelect={(_, d) => go('/workspace/' + String(d.value))}>
         <Tab value="workspace">Workspace</Tab>
         <Tab value="account">Your account</Tab>
         {allows(user, 'Owner') && <Tab value="accounts">Accounts</Tab>}

@@ -117,7 +117,7 @@ function Pages() {
       <Route path="/playbooks/:name/:tab?">{(p) => <PlaybookPage name={decodeURIComponent(p.name)} tab={p.tab} />}</Route>
       <Route path="/rules" component={RulesPage} />
       <Route path="/rules/:id/:tab?">{(p) => <RulePage id={p.id} tab={p.tab} />}</Route>
-      <Route path="/settings/:tab?">{(p) => <SettingsPage tab={p.tab} />}</Route>
+      <Route path="/workspace/:tab?">{(p) => <SettingsPage tab={p.tab} />}</Route>
       <Route>
         <EmptyState title="There is no such page" text="The address may be of an older version, or mistyped." />
       </Route>

@@ -26,7 +26,7 @@ const groups: { title: string; items: Item[] }[] = [
     items: [
       { to: '/rules', label: 'Analytics', icon: DataUsageRegular },
       { to: '/playbooks', label: 'Playbooks', icon: FlowchartRegular },
-      { to: '/settings', label: 'Settings', icon: SettingsRegular },
+      { to: '/workspace', label: 'Settings', icon: SettingsRegular },
     ],
   },
 ];

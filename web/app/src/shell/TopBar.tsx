@@ -100,7 +100,7 @@ export function TopBar() {
         </MenuTrigger>
         <MenuPopover>
           <MenuList>
-            <MenuItem icon={<PersonKeyRegular />} onClick={() => go('/settings/account')}>Account and password</MenuItem>
+            <MenuItem icon={<PersonKeyRegular />} onClick={() => go('/workspace/account')}>Account and password</MenuItem>
             <MenuDivider />
             <MenuItem icon={<SignOutRegular />} onClick={() => void leave()}>Sign out</MenuItem>
           </MenuList>

@@ -2,7 +2,7 @@ package eval
 
 import (
 	"math"
-	"sort"
+	"slices"
 
 	"github.com/golang/geo/s2"
 
@@ -168,8 +168,7 @@ func h3With(step int64, f func(c h3.Cell, k int64) any) Func {
 	}
 }
 
-// h3Fill lists the cells whose centers lie in a shape, in the order of the hash table that H3's own fill uses; nil when
-// there are too many.
+// h3Fill lists the cells whose centers lie in a shape, in the order of their indexes; nil when there are too many.
 func h3Fill(s *shape, res int) []h3.Cell {
 	area := 0.0
 	for _, p := range s.polys {
@@ -224,44 +223,6 @@ func h3Fill(s *shape, res int) []h3.Cell {
 	if len(inside) > maxCells || steps > 4*maxCells {
 		return nil
 	}
-	size := h3TableSize(s, res)
-	sort.Slice(inside, func(x, y int) bool {
-		a, b := uint64(inside[x])%size, uint64(inside[y])%size
-		if a != b {
-			return a < b
-		}
-		return inside[x] < inside[y]
-	})
+	slices.Sort(inside)
 	return inside
-}
-
-// h3TableSize is H3's estimate of how many cells fit a shape's bounding box.
-func h3TableSize(s *shape, res int) uint64 {
-	north, south, east, west := -math.Pi, math.Pi, -2*math.Pi, 2*math.Pi
-	verts := 0
-	s.edges(func(a, _ s2.Point) bool {
-		p := h3Place(a)
-		north, south, east, west = max(north, p.Lat), min(south, p.Lat), max(east, p.Lng), min(west, p.Lng)
-		verts++
-		return true
-	})
-	const km = 6371.007180918475
-	base, _ := h3.Parse("8009fffffffffff") // the first pentagon
-	pent := base
-	if kids := base; res > 0 {
-		for r := 1; r <= res; r++ {
-			k, _ := kids.Children(r, maxCells)
-			kids = k[0]
-		}
-		pent = kids
-	}
-	radius := h3.Distance(pent.Center(), pent.Boundary()[0]) * km
-	pentArea := 0.8 * 2.59807621135 * radius * radius
-	d := h3.Distance(h3.LatLng{Lat: north, Lng: east}, h3.LatLng{Lat: south, Lng: west}) * km
-	w, h := math.Abs(east-west), math.Abs(north-south)
-	if w == 0 || h == 0 {
-		return 12 + uint64(verts)
-	}
-	est := math.Ceil(d * d / math.Min(3, math.Max(w, h)/math.Min(w, h)) / pentArea)
-	return uint64(math.Max(math.Max(1, est), float64(verts))) + 12
 }

@@ -153,26 +153,32 @@ func foldIndex(s, n string, from int, ascii bool) int {
 	if lo >= 'a' && lo <= 'z' {
 		up = lo - 32
 	}
-	for i := from; i+len(n) <= len(s); {
-		rest := s[i : len(s)-len(n)+1]
-		k := strings.IndexByte(rest, lo)
-		if up != lo {
-			lim := rest
-			if k >= 0 {
-				lim = rest[:k]
-			}
-			if u := strings.IndexByte(lim, up); u >= 0 {
-				k = u
+	end := len(s) - len(n) + 1 // the first byte of a hit lies before it
+	if from >= end {
+		return -1
+	}
+	next := func(c byte, i int) int {
+		if i < end {
+			if k := strings.IndexByte(s[i:end], c); k >= 0 {
+				return i + k
 			}
 		}
-		if k < 0 {
-			return -1
-		}
-		i += k
+		return end
+	}
+	a, b := next(lo, from), end
+	if up != lo {
+		b = next(up, from)
+	}
+	for a < end || b < end {
+		i := min(a, b)
 		if asciiFoldAt(s, i, n) {
 			return i
 		}
-		i++
+		if i == a {
+			a = next(lo, i+1)
+		} else {
+			b = next(up, i+1)
+		}
 	}
 	return -1
 }

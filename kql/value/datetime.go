@@ -124,20 +124,22 @@ func FormatDatetime(ticks int64) string {
 func AppendDatetime(b []byte, ticks int64) []byte {
 	y, m, d := DateOf(ticks)
 	r := ticks % TicksPerDay
-	b = appendPad(b, int64(y), 4)
-	b = append(b, '-')
-	b = appendPad(b, int64(m), 2)
-	b = append(b, '-')
-	b = appendPad(b, int64(d), 2)
-	b = append(b, 'T')
-	b = appendPad(b, r/TicksPerHour, 2)
-	b = append(b, ':')
-	b = appendPad(b, r/TicksPerMinute%60, 2)
-	b = append(b, ':')
-	b = appendPad(b, r/TicksPerSecond%60, 2)
-	b = append(b, '.')
-	b = appendPad(b, r%TicksPerSecond, 7)
-	return append(b, 'Z')
+	sec := int(r / TicksPerSecond)
+	frac := int(r % TicksPerSecond)
+	two := func(n int) (byte, byte) { return byte('0' + n/10), byte('0' + n%10) }
+	t := [28]byte{4: '-', 7: '-', 10: 'T', 13: ':', 16: ':', 19: '.', 27: 'Z'}
+	t[0], t[1] = two(y / 100)
+	t[2], t[3] = two(y % 100)
+	t[5], t[6] = two(m)
+	t[8], t[9] = two(d)
+	t[11], t[12] = two(sec / 3600)
+	t[14], t[15] = two(sec / 60 % 60)
+	t[17], t[18] = two(sec % 60)
+	for i := 26; i >= 20; i-- {
+		t[i] = byte('0' + frac%10)
+		frac /= 10
+	}
+	return append(b, t[:]...)
 }
 
 func appendPad(b []byte, v int64, width int) []byte {

@@ -90,7 +90,12 @@ func (r *run) send(ctx context.Context, a *definition.Action, rec *record, in *e
 		}
 		u.RawQuery = vals.Encode()
 	}
+	u.RawQuery = cleanQuery(u.RawQuery)
 	data, ct := payload(body)
+	if ct == "" {
+		ct = "text/plain; charset=utf-8"
+	}
+	ctx = context.WithValue(ctx, nestingKey{}, r.nesting()+1)
 	req, err := http.NewRequestWithContext(ctx, method, u.String(), bytes.NewReader(data))
 	if err != nil {
 		return nil, &refusal{fmt.Sprintf("The request of the action '%s' can't be made: the method '%s' or the URL is not valid.", a.Name, method)}
@@ -139,6 +144,27 @@ func (r *run) send(ctx context.Context, a *definition.Action, rec *record, in *e
 		v = string(answer)
 	}
 	return &reply{resp.StatusCode, headerObject(resp.Header), v}, nil
+}
+
+// nestingKey carries how many workflows called each other to one of this engine's own callback URLs.
+type nestingKey struct{}
+
+func (r *run) nesting() int {
+	n, _ := r.trigger.Value("nesting").(int64)
+	return int(n)
+}
+
+// cleanQuery escapes what may not stand in a query and leaves everything else as it is written.
+func cleanQuery(q string) string {
+	var b strings.Builder
+	for i := 0; i < len(q); i++ {
+		if c := q[i]; c <= 0x20 || c >= 0x7f || strings.IndexByte("\"<>\\^`{|}", c) >= 0 {
+			fmt.Fprintf(&b, "%%%02X", c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
 }
 
 func headerSafe(s string) string {

@@ -77,7 +77,7 @@ func (r *run) child(ctx context.Context, a *definition.Action, f *frame, rec *re
 	for _, m := range object(in.Value("headers")).Members() {
 		h[m.Name] = []string{expr.Text(m.Value)}
 	}
-	ti := TriggerInput{Method: "POST", Headers: h, Body: in.Value("body"), ID: r.key(rec), TrackingID: r.tracking}
+	ti := TriggerInput{Method: "POST", Headers: h, Body: in.Value("body"), ID: r.key(rec), TrackingID: r.tracking, nesting: r.nesting() + 1}
 	runs, _, err := r.e.fireFor(r.ctx, w, trig, ti, cause{})
 	if err != nil {
 		if r.stopping() {

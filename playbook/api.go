@@ -137,7 +137,7 @@ type Deployment struct {
 
 // Need is something that a workflow uses and this host doesn't have.
 type Need struct {
-	Kind     string // connector, operation, action, trigger, identity, host, resource, workflow, value
+	Kind     string // connector, operation, action, trigger, identity, host, resource, workflow, value, setting
 	Name     string // "virustotal", "azuresentinel: POST /x", "JavaScriptCode", …
 	Workflow string
 	Where    string // action 'X', trigger 'Y'
@@ -199,6 +199,7 @@ type TriggerInput struct {
 	Body       any    // a value of package expr; see ParseBody for bytes
 	ID         string // makes the call idempotent: the same id starts no second run
 	TrackingID string
+	nesting    int  // workflows that called each other to get here
 	Wait       bool // wait for the Response action, or the end, of a Request trigger with one
 }
 

@@ -290,7 +290,12 @@ func (e *Engine) InvokeHandler() http.Handler {
 			e.actionCalled(w, req, wf, t, v)
 			return
 		}
-		in := TriggerInput{Method: req.Method, Headers: req.Header, Relative: t.relative, Body: v, Wait: true, Queries: map[string]string{}}
+		id := ""
+		if k := req.Header.Get("Idempotency-Key"); k != "" && len(k) <= 256 {
+			id = "key\x00" + k // a sender that isn't sure may send again: no second run
+		}
+		nesting, _ := req.Context().Value(nestingKey{}).(int)
+		in := TriggerInput{ID: id, nesting: nesting, Method: req.Method, Headers: req.Header, Relative: t.relative, Body: v, Wait: true, Queries: map[string]string{}}
 		for k, vs := range req.URL.Query() {
 			switch k {
 			case "api-version", "sp", "sv", "sig", "se":

@@ -60,6 +60,8 @@ func (r *run) simple(ctx context.Context, a *definition.Action, f *frame, rec *r
 		return ret(r.joinAction(a, f, rec))
 	case "Table":
 		return ret(r.table(a, f, rec))
+	case "Expression":
+		return ret(r.expressionAction(a, f, rec))
 	case "InitializeVariable", "SetVariable", "IncrementVariable", "DecrementVariable", "AppendToArrayVariable", "AppendToStringVariable":
 		return r.variable(a, f, rec)
 	case "Wait":

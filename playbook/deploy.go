@@ -61,6 +61,12 @@ func (e *Engine) Deploy(ctx context.Context, r DeployRequest) (*Deployment, erro
 			if err != nil {
 				return nil, err
 			}
+			for _, k := range []string{"accessControl", "integrationAccount", "integrationServiceEnvironment"} {
+				if o := object(x.Properties.Value(k)); o.Len() > 0 {
+					dep.Needs = append(dep.Needs, Need{Kind: "setting", Name: k, Workflow: x.Name, Where: x.Name,
+						Message: fmt.Sprintf("The workflow '%s' sets '%s', which this picket doesn't have; it is left out. Access to a callback URL is by its signature alone.", x.Name, k)})
+				}
+			}
 			p.workflows[strings.ToLower(x.Name)] = true
 			flows = append(flows, f)
 		case "microsoft.authorization/roleassignments", "microsoft.resources/tags": // rights and tags of Azure itself
@@ -374,8 +380,13 @@ func (e *Engine) putWorkflow(tx *state.Tx, f *planned, now time.Time) error {
 	if err != nil {
 		return err
 	}
+	// A template may have put a secret into the definition itself.
+	def, err := e.seal.encode(w.def.Raw, contains(w.def.Raw, w.secrets))
+	if err != nil {
+		return err
+	}
 	if _, err := tx.Exec(`INSERT INTO playbook_version(version, workflow, definition, parameters, secrets, created) VALUES(?,?,?,?,?,?) ON CONFLICT(version) DO UPDATE SET secrets=excluded.secrets`,
-		w.version, w.name, expr.JSON(w.def.Raw), params, secrets, micros(now)); err != nil {
+		w.version, w.name, def, params, secrets, micros(now)); err != nil {
 		return fmt.Errorf("store workflow %s: %w", w.name, err)
 	}
 	e.versions.Delete(w.version)

@@ -150,7 +150,7 @@ func (e *Engine) Close() {
 
 // resume starts every run that has no end.
 func (e *Engine) resume(ctx context.Context) error {
-	rows, err := e.db.Query(ctx, `SELECT id FROM playbook_run WHERE ended=0 ORDER BY started`)
+	rows, err := e.db.Query(ctx, `SELECT id FROM playbook_run WHERE ended=0 AND status<>'Waiting' ORDER BY started`)
 	if err != nil {
 		return fmt.Errorf("resume playbook runs: %w", err)
 	}
@@ -170,6 +170,26 @@ func (e *Engine) resume(ctx context.Context) error {
 		if err := e.start(ctx, id, nil); err != nil {
 			e.log.Error("playbook run can't resume", "run", id, "error", err)
 		}
+	}
+	// Runs that wait for a place under their trigger's limit.
+	rows, err = e.db.Query(ctx, `SELECT DISTINCT workflow, trigger FROM playbook_run WHERE ended=0 AND status='Waiting'`)
+	if err != nil {
+		return fmt.Errorf("resume playbook runs: %w", err)
+	}
+	var waiting [][2]string
+	for rows.Next() {
+		var w [2]string
+		if err := rows.Scan(&w[0], &w[1]); err != nil {
+			rows.Close()
+			return err
+		}
+		waiting = append(waiting, w)
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return err
+	}
+	for _, w := range waiting {
+		e.nextWaiting(w[0], w[1])
 	}
 	return nil
 }
@@ -228,7 +248,10 @@ func (e *Engine) start(ctx context.Context, id string, reply chan *Response) err
 		defer r.cancel(nil)
 		r.execute()
 		e.forget(r)
-		e.nextWaiting(r.wf.name, r.trigger)
+		name, _ := r.trigger.Value("name").(string)
+		if !r.stopping() {
+			e.nextWaiting(r.wf.name, name)
+		}
 	}()
 	return nil
 }

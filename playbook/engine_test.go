@@ -659,3 +659,59 @@ func TestDeployErrors(t *testing.T) {
 		t.Errorf("got %v, want the place", err)
 	}
 }
+
+func TestExpressionAction(t *testing.T) {
+	l := newLab(t, nil)
+	l.define("w", `"S":{"type":"Expression","kind":"SubtractFromTime","inputs":{"baseTime":"2026-01-15T00:00:00Z","interval":"14","timeUnit":"Day"}},
+		"Z":{"type":"Expression","kind":"ConvertTimeZone","runAfter":{"S":["Succeeded"]},"inputs":{"baseTime":"@body('S')","sourceTimeZone":"UTC","destinationTimeZone":"Tokyo Standard Time","formatString":"HH:mm"}}`)
+	d := l.run("w", nil)
+	l.want(d, "body", expr.JSON(find(d, "S").Outputs)+expr.JSON(find(d, "Z").Outputs), `{"body":"2026-01-01T00:00:00.0000000Z"}{"body":"09:00"}`)
+}
+
+func TestIdempotentCall(t *testing.T) {
+	l := newLab(t, nil)
+	l.define("w", `"C":{"type":"Compose","inputs":1}`)
+	cb, err := l.CallbackURL(context.Background(), "w", "", CallbackOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids := map[string]bool{}
+	for range 3 {
+		st, h, _, own, err := l.DeliverCallback(context.Background(), cb.Value, "POST", http.Header{"Idempotency-Key": {"trip-1"}}, nil)
+		if st != 202 || !own || err != nil {
+			t.Fatal(st, own, err)
+		}
+		ids[h.Get("x-ms-workflow-run-id")] = true
+	}
+	rs, err := l.Runs(context.Background(), "w", Page{})
+	if len(ids) != 1 || len(rs) != 1 || err != nil {
+		t.Errorf("%v %d %v", ids, len(rs), err)
+	}
+}
+
+func TestSelfCallEnds(t *testing.T) {
+	l := newLab(t, nil)
+	l.define("me", `"Again":{"type":"Workflow","inputs":{"host":{"triggerName":"manual","workflow":{"id":"/x/workflows/me"}}}}`)
+	d := l.run("me", nil)
+	l.want(d, "run", d.Status+find(d, "Again").Code, "FailedChildWorkflowFailed")
+	rs, err := l.Runs(context.Background(), "me", Page{Top: 100})
+	if err != nil || len(rs) > maxNesting+2 {
+		t.Errorf("%d runs %v", len(rs), err)
+	}
+}
+
+// A secret that a template writes into the definition is neither stored nor shown in the clear.
+func TestSecretInDefinition(t *testing.T) {
+	l := newLab(t, nil)
+	d := l.deploy("", `{"parameters":{"k":{"type":"securestring"}},"resources":[{"type":"Microsoft.Logic/workflows","name":"w","properties":{"definition":{"triggers":{`+requestTrigger+`},"actions":{
+		"H":{"type":"Compose","inputs":{"key":"[parameters('k')]"}}}}}}]}`, map[string]any{"k": "hunter22hunter22"})
+	if s := expr.JSON(d.Workflows[0].Definition); strings.Contains(s, "hunter22") || !strings.Contains(s, Masked) {
+		t.Error(s)
+	}
+	r := l.run("w", nil)
+	l.want(r, "masked", expr.JSON(find(r, "H").Outputs), `{"key":"*sanitized*"}`)
+	var n int
+	if err := l.db.QueryRow(context.Background(), `SELECT count(*) FROM playbook_version WHERE instr(definition,'hunter22')>0`).Scan(&n); err != nil || n != 0 {
+		t.Errorf("%d %v", n, err)
+	}
+}

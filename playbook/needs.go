@@ -16,7 +16,7 @@ func runnable(typ string) bool {
 	case "Http", "ApiConnection", "ApiConnectionWebhook", "HttpWebhook", "Response", "Compose", "ParseJson", "Query", "Select",
 		"Join", "Table", "InitializeVariable", "SetVariable", "IncrementVariable", "DecrementVariable",
 		"AppendToArrayVariable", "AppendToStringVariable", "Wait", "Terminate", "Workflow", "If", "Switch", "Foreach",
-		"Until", "Scope":
+		"Until", "Scope", "Expression":
 		return true
 	}
 	return false
@@ -95,6 +95,10 @@ func (n *needList) action(a *definition.Action) {
 	}
 	in := object(a.Inputs)
 	switch a.Type {
+	case "Expression":
+		if _, _, ok := expressionKind(a.Kind); !ok {
+			n.add("action", "Expression "+a.Kind, where, "is an Expression of the kind '%s', which this picket doesn't run.", a.Kind)
+		}
 	case "ApiConnection":
 		m, _ := in.Value("method").(string)
 		n.connection(where, in, strings.ToUpper(m))

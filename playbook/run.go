@@ -574,7 +574,7 @@ func (r *run) finish(rec *record, o outcome) *record {
 	if r.save(&n) != nil {
 		return nil
 	}
-	ev := Event{Kind: "action", Workflow: r.wf.name, Run: r.id, Name: n.name, Status: n.status, Code: n.code, Started: n.start, Ended: n.end, Tracking: r.tracking, Tracked: object(n.meta.Value("tracked"))}
+	ev := Event{Kind: "action", Workflow: r.wf.name, Run: r.id, Name: n.name, Status: n.status, Code: n.code, Started: n.start, Ended: n.end, Tracking: r.tracking, Tracked: object(r.mask(n.meta.Value("tracked")))}
 	if m, ok := n.err.Value("message").(string); ok {
 		ev.Error = r.mask(m).(string)
 	}

@@ -21,7 +21,7 @@ CREATE TABLE playbook_workflow(
 	tags TEXT NOT NULL, enabled INTEGER NOT NULL, allow_needs INTEGER NOT NULL, keys BLOB NOT NULL,
 	created INTEGER NOT NULL, changed INTEGER NOT NULL);
 CREATE TABLE playbook_version(
-	version TEXT PRIMARY KEY, workflow TEXT NOT NULL, definition TEXT NOT NULL, parameters BLOB NOT NULL, secrets BLOB NOT NULL,
+	version TEXT PRIMARY KEY, workflow TEXT NOT NULL, definition BLOB NOT NULL, parameters BLOB NOT NULL, secrets BLOB NOT NULL,
 	created INTEGER NOT NULL);
 CREATE TABLE playbook_connection(
 	name TEXT PRIMARY KEY COLLATE NOCASE, api TEXT NOT NULL, display TEXT NOT NULL, parameters BLOB NOT NULL, changed INTEGER NOT NULL);
@@ -232,15 +232,17 @@ func (e *Engine) loadVersion(ctx context.Context, id string) (*version0, error) 
 	if v, ok := e.versions.Load(id); ok {
 		return v.(*version0), nil
 	}
-	var text string
-	var params, secrets []byte
+	var text, params, secrets []byte
 	err := e.db.QueryRow(ctx, `SELECT definition, parameters, secrets FROM playbook_version WHERE version=?`, id).Scan(&text, &params, &secrets)
 	if err != nil {
 		return nil, fmt.Errorf("version %s: %w", id, err)
 	}
 	v := &version0{id: id}
-	raw := parseObject(text)
-	if v.def, err = definition.Parse(raw, nil); err != nil {
+	raw, err := e.seal.decode(text)
+	if err != nil {
+		return nil, fmt.Errorf("version %s: %w", id, err)
+	}
+	if v.def, err = definition.Parse(object(raw), nil); err != nil {
 		return nil, fmt.Errorf("version %s: %w", id, err)
 	}
 	p, err := e.seal.decode(params)

@@ -17,6 +17,9 @@ import (
 	"picket/state"
 )
 
+// maxNesting is how many workflows may call each other before one is refused.
+const maxNesting = 20
+
 // Limits of splitOn (limits page).
 const (
 	maxSplit        = 100_000
@@ -100,6 +103,9 @@ func (e *Engine) fireFor(ctx context.Context, w *workflow, name string, in Trigg
 		e.refuse(w, t, histID, now, c, err)
 		return nil, nil, err
 	}
+	if in.nesting > maxNesting {
+		return nil, nil, fail(400, "NestingLimitExceeded", "The workflow '%s' is called by %d workflows that called each other; do they call themselves in a circle?", w.name, in.nesting)
+	}
 	outputs, err := e.triggerOutputs(w, t, in)
 	if err != nil {
 		return nil, nil, err
@@ -121,6 +127,9 @@ func (e *Engine) fireFor(ctx context.Context, w *workflow, name string, in Trigg
 		}
 		o.Set("startTime", stamp(now))
 		o.Set("endTime", stamp(e.now()))
+		if in.nesting > 0 {
+			o.Set("nesting", int64(in.nesting))
+		}
 		if !c.scheduled.IsZero() {
 			o.Set("scheduledTime", stamp(c.scheduled))
 		}
@@ -316,7 +325,10 @@ func (e *Engine) triggerOutputs(w *workflow, t *definition.Trigger, in TriggerIn
 		return out, nil
 	}
 	method, _ := t.Inputs.Value("method").(string)
-	if method != "" && in.Method != "" && !strings.EqualFold(method, in.Method) {
+	if method == "" {
+		method = "POST"
+	}
+	if in.Method != "" && !strings.EqualFold(method, in.Method) {
 		return nil, fail(405, "TriggerRequestMethodNotValid", "The workflow trigger '%s' must be called with '%s' method.", t.Name, strings.ToUpper(method))
 	}
 	if len(in.Queries) > 0 {
@@ -400,8 +412,7 @@ func (e *Engine) split(t *definition.Trigger, outputs *expr.Object, env expr.Env
 }
 
 // nextWaiting starts the run that has waited longest for the trigger of one that ended.
-func (e *Engine) nextWaiting(workflowName string, record *expr.Object) {
-	name, _ := record.Value("name").(string)
+func (e *Engine) nextWaiting(workflowName, name string) {
 	ctx := context.Background()
 	w, err := e.findWorkflow(ctx, workflowName)
 	if err != nil {

@@ -69,7 +69,7 @@ var functions = []function{
 	{"items", 1, 1, items, nil}, {"iterationIndexes", 1, 1, iterationIndexes, nil},
 	{"listCallbackUrl", 0, 0, listCallbackURL, nil}, {"multipartBody", 2, 2, multipart, nil},
 	{"outputs", 1, 1, outputs, nil}, {"parameters", 1, 1, parameters, nil}, {"result", 1, 1, result, nil},
-	{"trigger", 0, 0, trigger, nil}, {"triggerBody", 0, 0, triggerBody, nil},
+	{"trigger", 0, 0, trigger, nil}, {"triggers", 0, 0, trigger, nil}, {"triggerBody", 0, 0, triggerBody, nil},
 	{"triggerFormDataMultiValues", 1, 1, formData, nil}, {"triggerFormDataValue", 1, 1, formData, nil},
 	{"triggerMultipartBody", 1, 1, multipart, nil}, {"triggerOutputs", 0, 0, triggerOutputs, nil},
 	{"variables", 1, 1, variables, nil}, {"workflow", 0, 0, workflow, nil},

@@ -291,6 +291,12 @@ func (s *server) incidents() []incident {
 	return out.Value
 }
 
+// exists reports whether a table has come into being: the first record makes it.
+func (s *server) exists(table string) bool {
+	s.t.Helper()
+	return s.call("POST", "/v1/workspaces/"+s.WorkspaceID+"/query", map[string]string{"query": table + " | take 0"}, nil) == 200
+}
+
 // rows asks a question and gives its rows as maps.
 func (s *server) rows(kql string) []map[string]any {
 	s.t.Helper()

@@ -154,7 +154,7 @@ func TestBothPlaybooksRunUnmodified(t *testing.T) {
 	s.run("canary", "new", "--memo", `FS01,,,T:\share,old playbook`, "--playbook", "Ingest-Old", "--name", "Old.docx", "--out", out)
 	s.run("canary", "open", filepath.Join(out, "Old.docx"))
 	eventually(t, 60*time.Second, "the row of v1.0", func() bool {
-		return len(s.rows(`CanaryTokens_CL | where memo_s has "old playbook" and city_s == "Cape Town"`)) == 1
+		return s.exists("CanaryTokens_CL") && len(s.rows(`CanaryTokens_CL | where memo_s has "old playbook" and city_s == "Cape Town"`)) == 1
 	})
 	runs := s.run("playbook", "runs", "Ingest-Old")
 	if !strings.Contains(runs, "Succeeded") {

@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"fmt"
 	"strings"
 	"unicode/utf16"
 
@@ -272,7 +273,8 @@ func chunk(_ *evaluator, name string, args []any) (any, error) {
 }
 
 func guid(_ *evaluator, name string, args []any) (any, error) {
-	id := uuid.NewString()
+	u := uuid.New()
+	id := u.String()
 	switch strings.ToUpper(textArg(args, 0)) {
 	case "", "D":
 		return id, nil
@@ -282,8 +284,17 @@ func guid(_ *evaluator, name string, args []any) (any, error) {
 		return "{" + id + "}", nil
 	case "P":
 		return "(" + id + ")", nil
+	case "X":
+		out := fmt.Sprintf("{0x%x,0x%x,0x%x,{", u[:4], u[4:6], u[6:8])
+		for i, b := range u[8:] {
+			if i > 0 {
+				out += ","
+			}
+			out += fmt.Sprintf("0x%02x", b)
+		}
+		return out + "}}", nil
 	}
-	return nil, errf("The template language function 'guid' expects its format parameter to be one of 'N', 'D', 'B' or 'P'. The provided value is '%s'. %s", textArg(args, 0), usage(name))
+	return nil, errf("The template language function 'guid' expects its format parameter to be one of 'N', 'D', 'B', 'P' or 'X'. The provided value is '%s'. %s", textArg(args, 0), usage(name))
 }
 
 func isInt(_ *evaluator, name string, args []any) (any, error) {

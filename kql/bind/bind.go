@@ -15,6 +15,7 @@
 package bind
 
 import (
+	"errors"
 	"fmt"
 	"sort"
 	"strings"
@@ -128,7 +129,25 @@ func Bind(doc *syntax.Document, text string, s Schema, opt Options) (q *plan.Que
 		return nil, b.errs
 	}
 	b.finish()
+	if err := plan.Check(b.q); err != nil && !opt.Editor {
+		b.unsound(doc, err)
+		return nil, b.errs
+	}
 	return b.q, nil
+}
+
+// unsound reports a plan that can't run.
+func (b *binder) unsound(doc *syntax.Document, err error) {
+	var u *plan.Unbound
+	if errors.As(err, &u) {
+		at := syntax.Span(u.Col.At)
+		if at.End > len(b.text) || at == (syntax.Span{}) {
+			at = doc.Span
+		}
+		b.failHint(at, "SEM0262", "join the table instead, or use lookup", "the column %s cannot be used inside a sub-query such as toscalar(): it has a value for each row, the sub-query is computed once", quoteName(u.Col.Name))
+		return
+	}
+	b.fail(doc.Span, "Internal", "the binder made a wrong plan: %v", err)
 }
 
 // tooLarge unwinds a Bind that passed Options.MaxNodes; its error is already in the list.

@@ -329,7 +329,7 @@ func TestCorpus(t *testing.T) {
 // checkPlan verifies what every plan must hold: each column read is produced below it.
 func checkPlan(t *testing.T, id string, q *plan.Query) {
 	t.Helper()
-	if err := verify(q); err != nil {
+	if err := plan.Check(q); err != nil {
 		t.Errorf("PLAN %s: %v\n%s", id, err, q)
 	}
 }

@@ -130,20 +130,19 @@ func (b *binder) unionTables(tabs []*table, src *syntax.Param, kind string) *tab
 	for _, u := range merged {
 		out.cols = append(out.cols, u.col)
 	}
+	feeds := make(map[*column]int, len(all)) // where an input column goes
+	for j, u := range merged {
+		for _, c := range u.from {
+			feeds[c] = first + j
+		}
+	}
 	other := b.otherScope(legs)
 	for i, t := range legs {
 		node.Inputs = append(node.Inputs, b.solid(t))
 		m := make([]plan.ColID, len(out.cols))
-		have := map[*column]bool{}
 		for _, c := range t.cols {
-			have[c] = true
-		}
-		for j, u := range merged {
-			for _, c := range u.from {
-				if have[c] {
-					m[first+j] = c.ID
-					break
-				}
+			if j, ok := feeds[c]; ok && m[j] == 0 {
+				m[j] = c.ID
 			}
 		}
 		node.Map = append(node.Map, m)

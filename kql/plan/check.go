@@ -1,15 +1,24 @@
-package bind_test
+package plan
 
-import (
-	"fmt"
+import "fmt"
 
-	"picket/kql/plan"
-)
+// Unbound is an expression that reads a column which its node's input doesn't give: a value of a row used where
+// there is no row, such as inside toscalar.
+type Unbound struct {
+	Node Node
+	Col  *ColRef
+}
 
-// verify checks that every column which an expression reads is produced by the node's inputs, that ids are not
-// produced twice in one node's output, and that shared references are right.
-func verify(q *plan.Query) error {
-	v := &verifier{q: q}
+// Error names the column and the node.
+func (e *Unbound) Error() string {
+	return fmt.Sprintf("%s reads %s#%d that its input doesn't give", Describe(e.Node), e.Col.Name, e.Col.ID)
+}
+
+// Check tells what is wrong with a plan, or gives nil: every column that an expression reads must be produced by
+// its node's inputs (else [Unbound]), no node may give an id twice, outputs must pick what there is, shared
+// references must fit. A rewriter checks its work with it.
+func Check(q *Query) error {
+	v := &checker{q: q}
 	for _, s := range q.Shared {
 		v.node(s.Node, nil)
 	}
@@ -19,20 +28,20 @@ func verify(q *plan.Query) error {
 	return v.err
 }
 
-type verifier struct {
-	q   *plan.Query
+type checker struct {
+	q   *Query
 	err error
 }
 
-func (v *verifier) fail(format string, a ...any) {
+func (v *checker) fail(format string, a ...any) {
 	if v.err == nil {
 		v.err = fmt.Errorf(format, a...)
 	}
 }
 
-type idSet map[plan.ColID]bool
+type idSet map[ColID]bool
 
-func (s idSet) add(cols []plan.Col) idSet {
+func (s idSet) add(cols []Col) idSet {
 	for _, c := range cols {
 		s[c.ID] = true
 	}
@@ -40,7 +49,7 @@ func (s idSet) add(cols []plan.Col) idSet {
 }
 
 // node checks n; corr maps the ids of Correlated leaves to what they may hold.
-func (v *verifier) node(n plan.Node, corr map[int]idSet) {
+func (v *checker) node(n Node, corr map[int]idSet) {
 	if n == nil {
 		v.fail("a node is nil")
 		return
@@ -48,27 +57,27 @@ func (v *verifier) node(n plan.Node, corr map[int]idSet) {
 	seen := idSet{}
 	for _, c := range n.Cols() {
 		if c.ID == 0 {
-			v.fail("%s gives a column %q without id", plan.Describe(n), c.Name)
+			v.fail("%s gives a column %q without id", Describe(n), c.Name)
 		}
 		if seen[c.ID] {
-			v.fail("%s gives the id %d twice", plan.Describe(n), c.ID)
+			v.fail("%s gives the id %d twice", Describe(n), c.ID)
 		}
 		seen[c.ID] = true
 	}
 	in := idSet{}
-	for _, x := range plan.Inputs(n) {
+	for _, x := range Inputs(n) {
 		in.add(x.Cols())
-		if g, ok := x.(plan.Graph); ok {
+		if g, ok := x.(Graph); ok {
 			in.add(g.NodeCols())
 			in.add(g.EdgeCols())
 		}
 	}
-	if g, ok := n.(plan.Graph); ok {
+	if g, ok := n.(Graph); ok {
 		in.add(g.NodeCols())
 		in.add(g.EdgeCols())
 	}
 	switch n := n.(type) {
-	case *plan.MvApply:
+	case *MvApply:
 		in.add(nil)
 		sub := idSet{}.add(n.Input.Cols())
 		for _, e := range n.Expand {
@@ -77,17 +86,17 @@ func (v *verifier) node(n plan.Node, corr map[int]idSet) {
 		sub[n.Index.ID] = true
 		v.out(n, n.Out, in)
 		corr = with(corr, n.ID, sub)
-	case *plan.Partition:
+	case *Partition:
 		corr = with(corr, n.ID, idSet{}.add(n.Input.Cols()))
-	case *plan.Correlated:
+	case *Correlated:
 		for _, c := range n.Out {
 			if !corr[n.ID][c.ID] {
 				v.fail("Correlated #%d reads column %s#%d that its operator doesn't give", n.ID, c.Name, c.ID)
 			}
 		}
-	case *plan.Join:
+	case *Join:
 		v.out(n, n.Out, in)
-	case *plan.Union:
+	case *Union:
 		for i, m := range n.Map {
 			have := idSet{}.add(n.Inputs[i].Cols())
 			if len(m) != len(n.Out) {
@@ -99,21 +108,21 @@ func (v *verifier) node(n plan.Node, corr map[int]idSet) {
 				}
 			}
 		}
-	case *plan.MvExpand:
+	case *MvExpand:
 		for _, e := range n.Expand {
 			in[e.Out.ID] = true
 		}
 		in[n.Index.ID] = true
 		v.out(n, n.Out, in)
-	case *plan.Parse:
+	case *Parse:
 		for _, p := range n.Parts {
 			in[p.Col.ID] = true
 		}
 		v.out(n, n.Out, in)
-	case *plan.ParseKv:
+	case *ParseKv:
 		in.add(n.Keys)
 		v.out(n, n.Out, in)
-	case *plan.ScanSteps:
+	case *ScanSteps:
 		for _, d := range n.Declared {
 			in[d.Col.ID] = true
 		}
@@ -122,55 +131,57 @@ func (v *verifier) node(n plan.Node, corr map[int]idSet) {
 			in.add(s.State)
 		}
 		v.out(n, n.Out, in)
-	case *plan.TopNested:
+	case *TopNested:
 		for _, l := range n.Levels {
 			in.add(l.Agg.Out)
 		}
-	case *plan.GraphMatch:
+	case *GraphMatch:
 		in.add(n.InnerNodes)
 		for _, p := range n.Patterns {
 			for _, e := range p {
 				in.add(e.Cols)
 			}
 		}
-	case *plan.GraphShortestPaths:
+	case *GraphShortestPaths:
 		in.add(n.InnerNodes)
 		for _, p := range n.Patterns {
 			for _, e := range p {
 				in.add(e.Cols)
 			}
 		}
-	case *plan.SharedRef:
+	case *SharedRef:
 		if n.ID < 0 || n.ID >= len(v.q.Shared) {
 			v.fail("shared reference %d of %d", n.ID, len(v.q.Shared))
 		} else if a, b := len(n.Out), len(v.q.Shared[n.ID].Node.Cols()); a != b {
 			v.fail("shared reference %d has %d columns of %d", n.ID, a, b)
 		}
 	}
-	plan.Exprs(n, func(e plan.Expr) {
-		plan.WalkExpr(e, func(e plan.Expr) bool {
+	Exprs(n, func(e Expr) {
+		WalkExpr(e, func(e Expr) bool {
 			switch e := e.(type) {
-			case *plan.ColRef:
+			case *ColRef:
 				if !in[e.ID] {
-					if _, isPlugin := n.(*plan.Evaluate); !isPlugin {
-						v.fail("%s reads %s#%d that its input doesn't give", plan.Describe(n), e.Name, e.ID)
+					if _, isPlugin := n.(*Evaluate); !isPlugin {
+						if v.err == nil {
+							v.err = &Unbound{n, e}
+						}
 					}
 				}
-			case *plan.ScalarSub:
+			case *ScalarSub:
 				v.node(e.Node, corr)
-			case *plan.InSub:
+			case *InSub:
 				v.node(e.Node, corr)
-			case *plan.TableArg:
+			case *TableArg:
 				v.node(e.Node, corr)
-			case *plan.Call:
+			case *Call:
 				if e.Name == "param" {
-					v.fail("a parameter has no value in %s", plan.Describe(n))
+					v.fail("a parameter has no value in %s", Describe(n))
 				}
 			}
 			return true
 		})
 	})
-	for _, x := range plan.Inputs(n) {
+	for _, x := range Inputs(n) {
 		v.node(x, corr)
 	}
 }
@@ -186,10 +197,10 @@ func with(m map[int]idSet, id int, s idSet) map[int]idSet {
 }
 
 // out checks that an output picks what there is.
-func (v *verifier) out(n plan.Node, cols []plan.Col, have idSet) {
+func (v *checker) out(n Node, cols []Col, have idSet) {
 	for _, c := range cols {
 		if !have[c.ID] {
-			v.fail("%s gives %s#%d that nothing makes", plan.Describe(n), c.Name, c.ID)
+			v.fail("%s gives %s#%d that nothing makes", Describe(n), c.Name, c.ID)
 		}
 	}
 }

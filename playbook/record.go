@@ -1,0 +1,264 @@
+package playbook
+
+import (
+	"context"
+	"fmt"
+	"sort"
+	"strings"
+	"time"
+
+	"picket/playbook/definition"
+	"picket/playbook/expr"
+	"picket/state"
+)
+
+type recKey struct{ name, rep string }
+
+// record is an action of the run (or one repetition of it, or one iteration of a loop) as it is recorded.
+type record struct {
+	action    *definition.Action
+	name, rep string
+	iteration bool
+	seq       int64
+
+	status, code string
+	inputs       any
+	outputs      any
+	hasIn        bool
+	hasOut       bool
+	err          *expr.Object
+	start, end   time.Time
+	tracking     string
+	meta         *expr.Object // what a resumed action needs, and retry history
+}
+
+func (r *record) done() bool { return r.status != "" && r.status != Running && r.status != Waiting }
+
+func (r *run) get(name, rep string) *record {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.recs[recKey{strings.ToLower(name), rep}]
+}
+
+// write puts a record in line for the store; r.mu is held, so the line has the order of seq.
+func (r *run) write(rec *record) <-chan error {
+	r.recs[recKey{strings.ToLower(rec.name), rec.rep}] = rec
+	if rec.seq == 0 {
+		r.seq++
+		rec.seq = r.seq
+	}
+	c := *rec
+	secret := r.hasSecret
+	return r.e.commits.enqueue(func(tx *state.Tx) error { return r.e.putRecord(tx, r.id, &c, secret) })
+}
+
+// save records durably; an error ends the run's progress until the next start.
+func (r *run) save(rec *record) error {
+	r.mu.Lock()
+	done := r.write(rec)
+	r.mu.Unlock()
+	return r.saved(<-done)
+}
+
+func (r *run) saved(err error) error {
+	if err != nil {
+		r.mu.Lock()
+		if r.fatal == nil {
+			r.fatal = err
+			r.e.log.Error("playbook run can't be recorded; it resumes at the next start", "run", r.id, "workflow", r.wf.name, "error", err)
+		}
+		r.mu.Unlock()
+		r.cancel(errShutdown)
+	}
+	return err
+}
+
+func (e *Engine) putRecord(tx *state.Tx, run string, rec *record, secret func(v any) bool) error {
+	var in, out, meta []byte
+	var err error
+	put := func(v any, has bool) []byte {
+		if !has || err != nil {
+			return nil
+		}
+		var b []byte
+		hide := rec.action != nil && (rec.action.Secure.Inputs || rec.action.Secure.Outputs)
+		b, err = e.seal.encode(v, hide || secret(v))
+		return b
+	}
+	in, out, meta = put(rec.inputs, rec.hasIn), put(rec.outputs, rec.hasOut), put(rec.meta, rec.meta != nil)
+	if err != nil {
+		return err
+	}
+	iter := ""
+	if rec.iteration {
+		iter = "#"
+	}
+	_, err = tx.Exec(`INSERT INTO playbook_action(run, name, rep, seq, status, code, inputs, outputs, error, started, ended, tracking, meta)
+		VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)
+		ON CONFLICT(run, name, rep) DO UPDATE SET status=excluded.status, code=excluded.code, inputs=excluded.inputs, outputs=excluded.outputs,
+		error=excluded.error, started=excluded.started, ended=excluded.ended, tracking=excluded.tracking, meta=excluded.meta`,
+		run, iter+rec.name, rec.rep, rec.seq, rec.status, rec.code, in, out, jsonOrEmpty(rec.err), micros(rec.start), micros(rec.end), rec.tracking, meta)
+	if err != nil {
+		return fmt.Errorf("record action %s: %w", rec.name, err)
+	}
+	return nil
+}
+
+// load reads what the run recorded before the process ended, and sets the variables to where they were.
+func (r *run) load(ctx context.Context) error {
+	rows, err := r.e.db.Query(ctx, `SELECT name, rep, seq, status, code, inputs, outputs, error, started, ended, tracking, meta FROM playbook_action WHERE run=? ORDER BY seq`, r.id)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	var ops []*record
+	for rows.Next() {
+		var rec record
+		var in, out, meta []byte
+		var errText string
+		var start, end int64
+		if err := rows.Scan(&rec.name, &rec.rep, &rec.seq, &rec.status, &rec.code, &in, &out, &errText, &start, &end, &rec.tracking, &meta); err != nil {
+			return err
+		}
+		if err := r.e.decodeRecord(&rec, in, out, meta, errText, start, end); err != nil {
+			return err
+		}
+		rec.action = r.def.Action(rec.name)
+		key := recKey{strings.ToLower(rec.name), rec.rep}
+		r.recs[key] = &rec
+		r.seq = max(r.seq, rec.seq)
+		if rec.meta.Value("op") != nil && rec.done() {
+			ops = append(ops, &rec)
+		}
+		if rec.action != nil && rec.action.Type == "Terminate" && rec.status == Succeeded {
+			r.term = terminationOf(rec.meta)
+		}
+	}
+	sort.Slice(ops, func(i, j int) bool { return order(ops[i]) < order(ops[j]) })
+	for _, rec := range ops {
+		r.replay(rec.meta)
+	}
+	return rows.Err()
+}
+
+// order is when a variable was changed, among all changes of the run.
+func order(rec *record) int64 {
+	n, _ := rec.meta.Value("order").(int64)
+	return n
+}
+
+func (e *Engine) decodeRecord(rec *record, in, out, meta []byte, errText string, start, end int64) error {
+	rec.name, rec.iteration = strings.CutPrefix(rec.name, "#")
+	var err error
+	if rec.hasIn = len(in) > 0; rec.hasIn {
+		if rec.inputs, err = e.seal.decode(in); err != nil {
+			return err
+		}
+	}
+	if rec.hasOut = len(out) > 0; rec.hasOut {
+		if rec.outputs, err = e.seal.decode(out); err != nil {
+			return err
+		}
+	}
+	m, err := e.seal.decode(meta)
+	if err != nil {
+		return err
+	}
+	rec.meta, rec.err = object(m), parseObject(errText)
+	rec.start, rec.end = fromMicros(start), fromMicros(end)
+	return nil
+}
+
+func (r *run) finish(rec *record, o outcome) *record {
+	n := *rec
+	n.status, n.code, n.err = o.status, o.code, o.err
+	if o.hasIn {
+		n.inputs, n.hasIn = o.inputs, true
+	}
+	n.outputs, n.hasOut = o.outputs, o.hasOut
+	n.end = r.e.now()
+	if n.action.Tracked != nil && n.status != Skipped {
+		r.mu.Lock()
+		r.recs[recKey{strings.ToLower(n.name), n.rep}] = &n
+		r.mu.Unlock()
+		if v, err := expr.EvaluateTree(n.action.Tracked, r.env(&frame{rep: n.rep}, &n)); err == nil {
+			n.meta = metaWith(n.meta, "tracked", v)
+		}
+	}
+	if r.save(&n) != nil {
+		return nil
+	}
+	ev := Event{Kind: "action", Workflow: r.wf.name, Run: r.id, Name: n.name, Status: n.status, Code: n.code, Started: n.start, Ended: n.end, Tracking: r.tracking, Tracked: object(r.mask(n.meta.Value("tracked")))}
+	if m, ok := n.err.Value("message").(string); ok {
+		ev.Error = r.mask(m).(string)
+	}
+	r.e.event(ev)
+	return &n
+}
+
+// skip records an action, and all inside it, as skipped.
+func (r *run) skip(a *definition.Action, f *frame, code string, why *expr.Object) *record {
+	now := r.e.now()
+	var last <-chan error
+	var top *record
+	var walk func(a *definition.Action, code string, why *expr.Object)
+	r.mu.Lock()
+	walk = func(a *definition.Action, code string, why *expr.Object) {
+		rec := &record{action: a, name: a.Name, rep: f.rep, status: Skipped, code: code, err: why, start: now, end: now}
+		if old := r.recs[recKey{strings.ToLower(a.Name), f.rep}]; old != nil {
+			if old.done() {
+				if top == nil {
+					top = old
+				}
+				return
+			}
+			rec.seq, rec.start = old.seq, old.start
+		}
+		rec.tracking = r.key(rec)
+		if top == nil {
+			top = rec
+		}
+		last = r.write(rec)
+		if a.Loop() {
+			return
+		}
+		for _, c := range a.Children() {
+			walk(c, "ActionSkipped", errorObject("ActionDependencyFailed", fmt.Sprintf(
+				"The execution of template action '%s' is skipped: dependant action '%s' completed with status '%s' and code '%s'.", c.Name, a.Name, Skipped, code)))
+		}
+	}
+	walk(a, code, why)
+	r.mu.Unlock()
+	if last != nil && r.saved(<-last) != nil {
+		return nil
+	}
+	return top
+}
+
+func metaWith(m *expr.Object, pairs ...any) *expr.Object {
+	n := m.Clone()
+	for i := 0; i+1 < len(pairs); i += 2 {
+		n.Set(pairs[i].(string), pairs[i+1])
+	}
+	return n
+}
+
+// begin records that an action with effects outside starts, with the inputs it starts with; a resumed action
+// takes these.
+func (r *run) begin(rec *record, inputs any) bool {
+	if rec.status == Running {
+		return true
+	}
+	rec.status, rec.inputs, rec.hasIn = Running, inputs, true
+	return r.checkpoint(rec)
+}
+
+// checkpoint records a running action's progress.
+func (r *run) checkpoint(rec *record) bool {
+	c := *rec
+	if r.save(&c) != nil {
+		return false
+	}
+	rec.seq = c.seq
+	return true
+}

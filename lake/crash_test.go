@@ -39,7 +39,7 @@ func TestMain(m *testing.M) {
 	}
 	flag.Parse()
 	if f := flag.Lookup("rapid.checks"); f != nil && f.Value.String() == f.DefValue {
-		_ = f.Value.Set("5") // each opens lakes; more by the flag
+		_ = f.Value.Set("3") // each opens lakes; more by the flag
 	}
 	os.Exit(m.Run())
 }

@@ -312,7 +312,7 @@ func (l *Lake) sweep() error {
 		return fmt.Errorf("sweep old files: %w", err)
 	}
 	if removed > 0 {
-		slog.Info("lake: files that a crash left were removed", "files", removed)
+		slog.Info("lake: files that no table has were removed; a crash left them", "files", removed)
 	}
 	if len(known) > 0 {
 		var miss []string
@@ -342,6 +342,11 @@ func (l *Lake) Close() error {
 	})
 	if err := l.drain(ErrClosed, 30*time.Second); err != nil {
 		return fmt.Errorf("close the lake: %w", err)
+	}
+	if l.cat != nil {
+		if err := l.unlink(); err != nil {
+			slog.Warn("lake: old files stay until the next start", "error", err)
+		}
 	}
 	l.shut()
 	if err := l.lock.Close(); err != nil && !errors.Is(err, os.ErrClosed) {

@@ -405,6 +405,20 @@ func (l *Lake) rotateDue(ctx context.Context) error {
 func (l *Lake) removeOld(context.Context) error {
 	l.mu.Lock()
 	oldest := l.oldest()
+	due := slices.ContainsFunc(l.trash, func(f trashFile) bool { return f.version <= oldest })
+	l.mu.Unlock()
+	if !due {
+		return nil
+	}
+	if err := l.fail("unlink"); err != nil {
+		return err
+	}
+	return l.unlink()
+}
+
+func (l *Lake) unlink() error {
+	l.mu.Lock()
+	oldest := l.oldest()
 	var now []trashFile
 	l.trash = slices.DeleteFunc(l.trash, func(f trashFile) bool {
 		if f.version <= oldest {
@@ -414,12 +428,6 @@ func (l *Lake) removeOld(context.Context) error {
 		return false
 	})
 	l.mu.Unlock()
-	if len(now) == 0 {
-		return nil
-	}
-	if err := l.fail("unlink"); err != nil {
-		return err
-	}
 	var errs []error
 	for _, f := range now {
 		path := filepath.Join(l.o.Dir, f.path)

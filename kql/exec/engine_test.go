@@ -27,12 +27,15 @@ func (noTables) External(context.Context, *plan.ExternalRel) Frames {
 }
 
 // answer takes a query from text to rows, the way the product does.
-func answer(ctx context.Context, query string, tables bind.Tables, src Source) (*Result, error) {
+func answer(ctx context.Context, query string, tables bind.Tables, src Source, set ...func(*Options)) (*Result, error) {
 	doc, errs := syntax.Parse(query)
 	if len(errs) > 0 {
 		return nil, errs
 	}
 	opt := Options{Now: now, Seed: 1}
+	for _, f := range set {
+		f(&opt)
+	}
 	q, errs := bind.Bind(doc, query, tables, bind.Options{
 		Now: now,
 		PluginSchema: func(e *plan.Evaluate) (value.Schema, error) {

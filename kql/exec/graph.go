@@ -9,13 +9,11 @@ import (
 
 // graph is a graph in memory: rows of nodes, rows of edges, and who joins whom.
 type graph struct {
-	nodes, edges         *batch
-	nodeCols, edgeCols   []plan.Col
-	keys                 *value.Vector // the key of each node
-	from, to             []int32       // edge → node
-	outgoing, incoming   [][]int32     // node → edges
-	hasKeys              bool
-	nodeLayout, edgePart layout
+	nodes, edges       *batch
+	nodeCols, edgeCols []plan.Col
+	keys               *value.Vector // the key of each node
+	from, to           []int32       // edge → node
+	outgoing, incoming [][]int32     // node → edges
 }
 
 // link fills the adjacency lists.
@@ -25,7 +23,6 @@ func (g *graph) link() {
 		g.outgoing[g.from[e]] = append(g.outgoing[g.from[e]], int32(e))
 		g.incoming[g.to[e]] = append(g.incoming[g.to[e]], int32(e))
 	}
-	g.nodeLayout, g.edgePart = layoutOf(g.nodeCols), layoutOf(g.edgeCols)
 }
 
 // graph builds the graph of a node. done gives its memory back.
@@ -235,7 +232,6 @@ func (g *graph) withColumn(c plan.Col, vals []int64) *graph {
 	out.nodeCols = append(g.nodeCols[:len(g.nodeCols):len(g.nodeCols)], c)
 	v := &value.Vector{Type: c.Type, N: len(vals), I: vals}
 	out.nodes = &batch{n: g.nodes.n, vecs: append(g.nodes.vecs[:len(g.nodes.vecs):len(g.nodes.vecs)], v)}
-	out.nodeLayout = layoutOf(out.nodeCols)
 	return &out
 }
 

@@ -173,14 +173,15 @@ func rowBag(cols []plan.Col, b *batch, row int32) *value.Bag {
 func (f *matchFrame) column(id plan.ColID) (*value.Vector, error) {
 	g := f.m.g
 	if f.elems != nil || f.owner != nil {
-		part, own := g.nodes, g.nodeLayout
+		part := g.nodes
+		at, ok := f.m.inner[id]
+		if f.edges || !ok {
+			at, ok = layoutOf(f.cols)[id]
+		}
 		if f.edges {
-			part, own = g.edges, g.edgePart
+			part = g.edges
 		}
-		if at, ok := layoutOf(f.cols)[id]; ok && at < len(part.vecs) {
-			return value.Gather(part.vecs[at], f.elems), nil
-		}
-		if at, ok := own[id]; ok {
+		if ok && at < len(part.vecs) {
 			return value.Gather(part.vecs[at], f.elems), nil
 		}
 	}

@@ -24,6 +24,7 @@ type matcher struct {
 	x      *run
 	g      *graph
 	cycles string
+	inner  layout // the ids by which all(), any() and map() read an inner node of a path
 
 	vars     []patternVar
 	slot     map[string]int // name → var
@@ -48,8 +49,8 @@ type hop struct {
 }
 
 // newMatcher numbers the variables of the patterns. Elements of equal name are the same variable.
-func (x *run) newMatcher(g *graph, patterns []plan.Pattern, cycles string) (*matcher, error) {
-	m := &matcher{x: x, g: g, cycles: cycles, slot: map[string]int{}, usedEdge: map[int32]int{}, usedNode: map[int32]int{}}
+func (x *run) newMatcher(g *graph, patterns []plan.Pattern, inner []plan.Col, cycles string) (*matcher, error) {
+	m := &matcher{x: x, g: g, cycles: cycles, inner: layoutOf(inner), slot: map[string]int{}, usedEdge: map[int32]int{}, usedNode: map[int32]int{}}
 	nodes, paths := 0, 0
 	add := func(e plan.PatternElem) int {
 		if at, ok := m.slot[e.Name]; ok && e.Name != "" {
@@ -328,7 +329,7 @@ func (x *run) graphMatch(n *plan.GraphMatch) (batches, error) {
 			return
 		}
 		defer done()
-		m, err := x.newMatcher(g, n.Patterns, n.Cycles)
+		m, err := x.newMatcher(g, n.Patterns, n.InnerNodes, n.Cycles)
 		if err == nil {
 			_, err = m.restrict(n.Where)
 		}

@@ -16,7 +16,7 @@ func (x *run) graphShortestPaths(n *plan.GraphShortestPaths) (batches, error) {
 			return
 		}
 		defer done()
-		m, err := x.newMatcher(g, n.Patterns, "unique_edges")
+		m, err := x.newMatcher(g, n.Patterns, n.InnerNodes, "unique_edges")
 		simple := false
 		if err == nil {
 			simple, err = m.restrict(n.Where)

@@ -37,39 +37,31 @@ func (p *pluginRun) lookup() (*lookup, error) {
 	if k.table, k.done, err = p.x.all(in, k.cols); err != nil {
 		return nil, err
 	}
-	used := map[int]bool{}
-	for _, c := range p.n.Out {
-		if at, ok := p.l[c.ID]; ok {
-			k.out = append(k.out, at)
+	// The output has the input's columns, then those of the table that the plan keeps, in their order; a name that is
+	// taken got a number.
+	next := 0
+	for i, c := range p.n.Out {
+		if i < len(p.cols) {
+			k.out = append(k.out, i)
 			continue
 		}
-		if at, ok := k.l[c.ID]; ok {
-			k.out = append(k.out, -1-at)
-			used[at] = true
-			continue
+		for next < len(k.cols) && !sameColumn(k.cols[next], c) {
+			next++
 		}
-		at, found := 0, false
-		for i, r := range k.cols {
-			if !used[i] && r.Type == c.Type && (r.Name == c.Name || strings.HasPrefix(c.Name, r.Name) && strings.Trim(c.Name[len(r.Name):], "0123456789") == "") {
-				at, found = -1-i, true
-				if r.Name == c.Name {
-					break
-				}
-			}
-		}
-		if i := p.place(c); i >= 0 && !found {
-			at, found = i, true
-		}
-		if !found {
+		if next == len(k.cols) {
 			k.done()
 			return nil, fmt.Errorf("BUG: %s has no column %s", p.n.Plugin, c.Name)
 		}
-		if at < 0 {
-			used[-1-at] = true
-		}
-		k.out = append(k.out, at)
+		k.out = append(k.out, -1-next)
+		next++
 	}
 	return k, nil
+}
+
+// sameColumn says whether out is the output's form of a table's column.
+func sameColumn(c, out plan.Col) bool {
+	rest, ok := strings.CutPrefix(out.Name, c.Name)
+	return ok && c.Type == out.Type && strings.Trim(rest, "0123456789") == ""
 }
 
 // column evaluates argument i over the table.

@@ -155,6 +155,8 @@ func TestAggregates(t *testing.T) {
 	f("make_list_with_nulls", d, "[3,null,1,2,3]", "[]", nums)
 	f("make_list_if", d, "[3,1,3]", "[]", nums, odd)
 	f("make_set", d, "[3,1,2]", "[]", nums)
+	f("make_list", d, "[1,2,x,[3]]", "[]", col(d, []any{int64(1), int64(2)}, "x", []any{[]any{int64(3)}}, nil))
+	f("make_set", d, "[1,2,3]", "[]", col(d, []any{int64(1), int64(2)}, []any{int64(2), int64(3)}))
 	f("make_bag", d, "{a:1,b:2}", "{}", col(d, bag("a", int64(1)), nil, bag("a", int64(9), "b", int64(2)), "x"))
 	f("arg_max", l, "3;a", "null;", nums, col(s, "a", "b", "c", "d", "e"))
 	f("arg_min", l, "1;c", "null;", nums, col(s, "a", "b", "c", "d", "e"))

@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"fmt"
 	"math/rand"
 	"sort"
 	"strings"
@@ -109,7 +110,11 @@ func callRandomly(r *rand.Rand, f catalog.Function, n int) (*value.Vector, error
 		ret = value.Dynamic
 	}
 	fn, _ := Lookup(f.Name)
-	return fn(testCtx, ret, n, args)
+	v, err := fn(testCtx, ret, n, args)
+	if err == nil && v.Type != ret && s.Return == catalog.Typed {
+		return nil, fmt.Errorf("WRONG TYPE %s for %s", v.Type, ret)
+	}
+	return v, err
 }
 
 func anyType(r *rand.Rand) value.Type {
@@ -208,6 +213,10 @@ func TestNothingPanics(t *testing.T) {
 			for k := range 60 {
 				n := []int{1, 3, 0}[k%3]
 				v, err := callRandomly(r, f, n)
+				if err != nil && strings.HasPrefix(err.Error(), "WRONG") {
+					t.Errorf("%s: %v", f.Name, err)
+					return
+				}
 				if err == nil && v.N != n {
 					t.Errorf("%s gives %d rows for %d", f.Name, v.N, n)
 					return

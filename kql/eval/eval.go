@@ -8,8 +8,10 @@
 //	// out.I = [1 3]
 //
 // Names are the lower-case KQL names of functions (strcat, iff, bin), the catalog's names of infix operators
-// (Add, Equal, HasCs, In, Between, ...), and two names of picket's own for path access: member (dynamic,
-// constant string) and index (dynamic, string or long; a negative array index counts from the end).
+// (Add, Equal, HasCs, In, Between, ...; InCs is in~), and names of picket's own: member (dynamic, constant string)
+// and index (dynamic, string or long; a negative array index counts from the end) for path access, tuple_item
+// (call, i) for functions with several results, which give an array of them (series_fit_line, array_sort_asc).
+// bag_pack_columns and pack_all take names and values in turn, pack_all its flag first.
 //
 // Functions never fail on data: what cannot be converted is null, as in Kusto. An error is a [Refusal]: the
 // engine does not do this, or the arguments break a documented limit.
@@ -38,9 +40,11 @@ type Ctx struct {
 	// Cluster, Database and Principal answer current_cluster_endpoint(), current_database() and
 	// current_principal(); empty ones make those functions refuse.
 	Cluster, Database, Principal string
-	// Span is the range of timestamps that bin_auto() and similar may use; unused when zero.
+	// BinAutoSize and BinAutoAt are the settings query_bin_auto_size and query_bin_auto_at for bin_auto(); a size
+	// of type Invalid makes it refuse, a point of type Invalid is 0.
 	BinAutoSize, BinAutoAt value.Value
-	// Geo answers geo_info_from_ip_address(); nil makes it refuse.
+	// Geo answers geo_info_from_ip_address() with the bag of country, state, city, latitude and longitude; false
+	// gives null. Nil makes the function refuse.
 	Geo func(ip string) (*value.Bag, bool)
 
 	memo map[memoKey]any

@@ -142,7 +142,7 @@ func rowRank(dense bool) Func {
 }
 
 // rowWindowSession gives each row the start of its session: a new one begins at a restart, when the distance to
-// the session's first row passes the first bound or that to the previous row the second.
+// the session's first row reaches the first bound or that to the previous row the second.
 func rowWindowSession(_ *Ctx, ret value.Type, n int, args []*value.Vector) (*value.Vector, error) {
 	a := ints(args[0])
 	first, between := ints(convert(args[1], value.Timespan)), ints(convert(args[2], value.Timespan))
@@ -157,7 +157,7 @@ func rowWindowSession(_ *Ctx, ret value.Type, n int, args []*value.Vector) (*val
 			open = false
 			continue
 		}
-		if !open || restart(i) || x-start > first.at(i) || x-prev > between.at(i) || x < prev {
+		if !open || restart(i) || x-start >= first.at(i) || x-prev >= between.at(i) || x < prev {
 			start, open = x, true
 		}
 		prev = x

@@ -47,7 +47,7 @@ test-crash: build
 	PICKET_CRASH=$${PICKET_CRASH:-50} $(GO) test -count=1 -timeout 10m -run Crash ./e2e/... ./lake/... ./canary/... ./playbook/...
 
 conformance: build
-	$(GO) run ./kql/conformance -o CONFORMANCE.md
+	$(GO) run ./conformance -o CONFORMANCE.md
 
 bench: build
 	$(GO) run ./bench

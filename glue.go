@@ -41,7 +41,7 @@ func collectError(err error) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &bad):
-		return &azure.Error{Status: 400, Code: bad.Code, Message: bad.Message}
+		return &azure.Error{Status: bad.Status, Code: bad.Code, Message: bad.Message}
 	case errors.Is(err, lake.ErrFull):
 		return &azure.Error{Status: 429, Code: "TooManyRequests", Message: "The disk is full: nothing of this request was stored. Free space or shorten a table's retention; send it again."}
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):

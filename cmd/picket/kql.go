@@ -10,7 +10,6 @@ import (
 	"io"
 	"os"
 	"runtime"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,6 +17,7 @@ import (
 	"picket/kql"
 	"picket/kql/bind"
 	"picket/kql/exec"
+	"picket/kql/kqltest"
 	"picket/kql/syntax"
 	"picket/kql/value"
 )
@@ -92,70 +92,11 @@ func readTables(path string) (bind.Tables, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read --tables: %w", err)
 	}
-	var doc struct {
-		Tables map[string]json.RawMessage `json:"tables"`
+	t, err := kqltest.ReadTables(b)
+	if err != nil {
+		return nil, fmt.Errorf("--tables %s: %w", path, err)
 	}
-	if err := json.Unmarshal(b, &doc); err != nil {
-		return nil, fmt.Errorf("--tables %s is not JSON: %w", path, err)
-	}
-	if doc.Tables == nil {
-		return nil, fmt.Errorf("--tables %s has no object \"tables\"", path)
-	}
-	out := bind.Tables{}
-	for name, raw := range doc.Tables {
-		s, err := readSchema(raw)
-		if err != nil {
-			return nil, fmt.Errorf("--tables %s: table %s: %w", path, name, err)
-		}
-		out[name] = s
-	}
-	return out, nil
-}
-
-// readSchema reads {"a": "long", …} (in the order written) or "(a:long, …)".
-func readSchema(raw json.RawMessage) (value.Schema, error) {
-	var text string
-	if json.Unmarshal(raw, &text) == nil {
-		var s value.Schema
-		for _, part := range strings.Split(strings.Trim(strings.TrimSpace(text), "()"), ",") {
-			if strings.TrimSpace(part) == "" {
-				continue
-			}
-			i := strings.LastIndexByte(part, ':')
-			if i < 0 {
-				return nil, fmt.Errorf("%q is not of the form column:type", part)
-			}
-			name := strings.TrimSpace(part[:i])
-			name = strings.TrimSuffix(strings.TrimPrefix(strings.TrimSuffix(strings.TrimPrefix(name, "['"), "']"), `["`), `"]`)
-			t, ok := value.ParseType(strings.TrimSpace(part[i+1:]))
-			if !ok {
-				return nil, fmt.Errorf("column %s: unknown type %q", name, part[i+1:])
-			}
-			s = append(s, value.Column{Name: name, Type: t})
-		}
-		return s, nil
-	}
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	if tok, err := dec.Token(); err != nil || tok != json.Delim('{') {
-		return nil, errors.New("neither an object of columns nor a text of them")
-	}
-	var s value.Schema
-	for dec.More() {
-		k, err := dec.Token()
-		if err != nil {
-			return nil, err
-		}
-		var tn string
-		if err := dec.Decode(&tn); err != nil {
-			return nil, fmt.Errorf("column %v: %w", k, err)
-		}
-		t, ok := value.ParseType(tn)
-		if !ok {
-			return nil, fmt.Errorf("column %v: unknown type %q", k, tn)
-		}
-		s = append(s, value.Column{Name: k.(string), Type: t})
-	}
-	return s, nil
+	return t, nil
 }
 
 type batch struct {

@@ -76,6 +76,8 @@ func (r *run) simple(ctx context.Context, a *definition.Action, f *frame, rec *r
 		return ret(r.response(a, f, rec))
 	case "Workflow":
 		return r.child(ctx, a, f, rec)
+	case "SendToBatch":
+		return r.sendToBatch(ctx, a, f, rec)
 	}
 	return ret(failed("ActionTypeNotSupported", fmt.Sprintf("The action '%s' is of type '%s', which this engine doesn't run.", a.Name, a.Type)))
 }

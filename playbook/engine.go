@@ -28,6 +28,8 @@ type Engine struct {
 
 	versions sync.Map // version id → *version0
 
+	batches sync.Mutex // one release at a time
+
 	mu      sync.Mutex
 	active  map[string]*run
 	waiters map[string]chan struct{}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"picket/playbook/definition"
 	"picket/playbook/expr"
 	"picket/state"
 )
@@ -149,7 +150,7 @@ func (e *Engine) Delete(ctx context.Context, name string) error {
 			`DELETE FROM playbook_action WHERE run IN (SELECT id FROM playbook_run WHERE workflow=?)`,
 			`DELETE FROM playbook_callback WHERE run IN (SELECT id FROM playbook_run WHERE workflow=?)`,
 			`DELETE FROM playbook_run WHERE workflow=?`, `DELETE FROM playbook_history WHERE workflow=?`,
-			`DELETE FROM playbook_trigger WHERE workflow=?`, `DELETE FROM playbook_version WHERE workflow=? COLLATE NOCASE`,
+			`DELETE FROM playbook_trigger WHERE workflow=?`, `DELETE FROM playbook_batch WHERE workflow=?`, `DELETE FROM playbook_version WHERE workflow=? COLLATE NOCASE`,
 			`DELETE FROM playbook_workflow WHERE name=?`} {
 			if _, err := tx.Exec(q, w.name); err != nil {
 				return fmt.Errorf("delete workflow %s: %w", w.name, err)
@@ -282,6 +283,10 @@ func (e *Engine) RunDetail(ctx context.Context, id string) (*RunDetail, error) {
 	}
 	defer rows.Close()
 	d := &RunDetail{Run: *r}
+	hide := map[string]definition.Secure{}
+	for _, a := range v.def.All() {
+		hide[a.Name] = hidden(v.def, a)
+	}
 	for rows.Next() {
 		var rec record
 		var in, out, meta []byte
@@ -293,13 +298,13 @@ func (e *Engine) RunDetail(ctx context.Context, id string) (*RunDetail, error) {
 		if err := e.decodeRecord(&rec, in, out, meta, errText, start, end); err != nil {
 			return nil, err
 		}
-		d.Actions = append(d.Actions, actionRun(v, &rec))
+		d.Actions = append(d.Actions, actionRun(v, &rec, hide))
 	}
 	sort.SliceStable(d.Actions, func(i, j int) bool { return d.Actions[i].sortKey < d.Actions[j].sortKey })
 	return d, rows.Err()
 }
 
-func actionRun(v *version0, rec *record) *ActionRun {
+func actionRun(v *version0, rec *record, secure map[string]definition.Secure) *ActionRun {
 	a := &ActionRun{Name: rec.name, Repetition: rec.rep, Iteration: rec.iteration, Status: rec.status, Code: rec.code, Started: rec.start, Ended: rec.end,
 		TrackingID: rec.tracking, sortKey: rec.seq, HasInputs: rec.hasIn, HasOutputs: rec.hasOut}
 	a.Error, _ = maskValue(rec.err, v.secrets).(*expr.Object)
@@ -327,7 +332,7 @@ func actionRun(v *version0, rec *record) *ActionRun {
 			a.Indexes = append(a.Indexes, ix)
 		}
 	}
-	hide := hidden(v.def, act)
+	hide := secure[act.Name]
 	if rec.hasIn && !hide.Inputs {
 		a.Inputs = maskValue(rec.inputs, v.secrets)
 	}

@@ -16,7 +16,7 @@ func runnable(typ string) bool {
 	case "Http", "ApiConnection", "ApiConnectionWebhook", "HttpWebhook", "Response", "Compose", "ParseJson", "Query", "Select",
 		"Join", "Table", "InitializeVariable", "SetVariable", "IncrementVariable", "DecrementVariable",
 		"AppendToArrayVariable", "AppendToStringVariable", "Wait", "Terminate", "Workflow", "If", "Switch", "Foreach",
-		"Until", "Scope", "Expression":
+		"Until", "Scope", "Expression", "SendToBatch":
 		return true
 	}
 	return false
@@ -77,6 +77,10 @@ func (n *needList) trigger(t *definition.Trigger) {
 	where := "The trigger '" + t.Name + "'"
 	switch t.Type {
 	case "Request", "Recurrence", "Manual":
+	case "Batch":
+		if m, _ := t.Inputs.Value("mode").(string); !strings.EqualFold(m, "Inline") {
+			n.add("trigger", "Batch "+m, where, "takes its batches from an integration account, which this picket doesn't have; use the mode Inline.")
+		}
 	case "ApiConnectionWebhook":
 		n.connection(where, t.Inputs, "POST")
 	default:
@@ -111,7 +115,7 @@ func (n *needList) action(a *definition.Action) {
 		for _, k := range []string{"subscribe", "unsubscribe"} {
 			n.auth(where, object(in.Value(k)))
 		}
-	case "Workflow":
+	case "Workflow", "SendToBatch":
 		id, _ := object(object(in.Value("host")).Value("workflow")).Value("id").(string)
 		name := id[strings.LastIndexByte(id, '/')+1:]
 		if expr.HasExpression(id) {

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"picket/playbook/definition"
@@ -53,6 +54,9 @@ func (e *Engine) schedule(ctx context.Context) error {
 	}
 }
 
+// batchMark parts a Batch trigger's name from its batch's in the schedule.
+const batchMark = "\x1f"
+
 func (e *Engine) rescheduled() {
 	select {
 	case e.wake <- struct{}{}:
@@ -65,7 +69,20 @@ func (e *Engine) fireScheduled(ctx context.Context, wf, name string, due time.Ti
 	if err != nil {
 		return err
 	}
-	t := w.def.Trigger(name)
+	trigName, batch, isBatch := strings.Cut(name, batchMark)
+	t := w.def.Trigger(trigName)
+	if isBatch && t != nil && t.Type == "Batch" {
+		if c, b, ok := batchOf(t, batch); ok && c.recurrence != nil {
+			next := NextRecurrence(c.recurrence, due, e.now())
+			if err := e.releaseDue(ctx, w, t, b, c, true); err != nil {
+				e.log.Warn("playbook: a batch wasn't released", "workflow", wf, "batch", b, "error", err)
+			}
+			return e.commits.do(func(tx *state.Tx) error {
+				_, err := tx.Exec(`UPDATE playbook_trigger SET next=?, last=? WHERE workflow=? AND name=?`, micros(next), micros(due), wf, name)
+				return err
+			})
+		}
+	}
 	if t == nil || t.Recurrence == nil {
 		return e.commits.do(func(tx *state.Tx) error {
 			_, err := tx.Exec(`DELETE FROM playbook_trigger WHERE workflow=? AND name=?`, wf, name)
@@ -122,6 +139,23 @@ func (e *Engine) setTriggers(tx *state.Tx, name string, def, before *definition.
 		return err
 	}
 	for _, t := range def.Triggers {
+		if t.Type == "Batch" {
+			for _, b := range object(t.Inputs.Value("configurations")).Names() {
+				c, _, _ := batchOf(t, b)
+				if c.recurrence == nil {
+					continue
+				}
+				n := t.Name + batchMark + b
+				next := micros(NextRecurrence(c.recurrence, now, now))
+				if o, ok := old[n]; ok && before != nil {
+					next = o.next
+				}
+				if _, err := tx.Exec(`INSERT INTO playbook_trigger(workflow, name, next, last) VALUES(?,?,?,0)`, name, n, next); err != nil {
+					return err
+				}
+			}
+			continue
+		}
 		if t.Type != "Recurrence" || t.Recurrence == nil {
 			continue
 		}

@@ -102,6 +102,9 @@ func (s *sealer) decode(b []byte) (any, error) {
 		return nil, nil
 	}
 	p := b[1:]
+	if b[0] == '{' || b[0] == '[' {
+		p = b
+	}
 	if b[0] == storedSealed {
 		var err error
 		if p, err = s.open(b); err != nil {

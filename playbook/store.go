@@ -43,6 +43,10 @@ CREATE TABLE playbook_action(
 	meta BLOB, PRIMARY KEY(run, name, rep)) WITHOUT ROWID;
 CREATE TABLE playbook_callback(
 	run TEXT NOT NULL, name TEXT NOT NULL, rep TEXT NOT NULL, at INTEGER NOT NULL, outputs BLOB NOT NULL, PRIMARY KEY(run, name, rep)) WITHOUT ROWID;
+`}, {Room: "playbook", Step: 2, SQL: `
+CREATE TABLE playbook_batch(
+	workflow TEXT NOT NULL COLLATE NOCASE, trigger TEXT NOT NULL, batch TEXT NOT NULL, part TEXT NOT NULL, id TEXT NOT NULL,
+	size INTEGER NOT NULL, at INTEGER NOT NULL, content BLOB NOT NULL, PRIMARY KEY(workflow, trigger, batch, part, id)) WITHOUT ROWID;
 `}}
 }
 

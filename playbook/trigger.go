@@ -306,6 +306,8 @@ func (e *Engine) triggerOutputs(w *workflow, t *definition.Trigger, in TriggerIn
 	case "Recurrence":
 		return nil, nil
 	case "Request", "ApiConnectionWebhook", "HttpWebhook", "Manual":
+	case "Batch":
+		return expr.NewObject("body", in.Body), nil
 	default:
 		return nil, fail(400, "TriggerTypeNotSupported", "The trigger '%s' is of type '%s', which this engine doesn't serve.", t.Name, t.Type)
 	}

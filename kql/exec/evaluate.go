@@ -68,6 +68,8 @@ func (x *run) evaluate(n *plan.Evaluate) (batches, error) {
 		return nil, notSupported(n.At, "the plugin %s is not allowed: it reaches outside of the workspace or runs foreign code", n.Plugin)
 	case !ok:
 		return nil, notSupported(n.At, "the plugin %s is known to the language but not built into picket yet", n.Plugin)
+	case n.Dynamic:
+		return nil, notSupported(n.At, "the columns of the plugin %s depend on the data and were not settled; declare them: evaluate %s(…) : (column:type, …)", n.Plugin, n.Plugin)
 	case n.Input == nil:
 		return nil, notSupported(n.At, "the plugin %s needs an input", n.Plugin)
 	}

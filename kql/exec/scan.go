@@ -47,6 +47,16 @@ func (x *run) scanSteps(n *plan.ScanSteps) (batches, error) {
 	declared := layoutOf(s.cols)
 	for _, st := range n.Steps {
 		c := scanStep{output: st.Output, optional: st.Optional}
+		seen := map[int]bool{}
+		note := func(e plan.Expr) {
+			refs(e, func(id plan.ColID) {
+				if at, ok := l[id]; ok && !seen[at] {
+					seen[at] = true
+					c.reads = append(c.reads, at)
+				}
+			})
+		}
+		note(st.Cond)
 		if c.cond, err = x.compile(st.Cond, l); err != nil {
 			return nil, err
 		}
@@ -54,6 +64,7 @@ func (x *run) scanSteps(n *plan.ScanSteps) (batches, error) {
 			return nil, invalid(st.Cond.Pos(), "window functions can't stand in a step of scan; refer to a step's earlier row as %s.column", st.Name)
 		}
 		for _, a := range st.Assign {
+			note(a.Expr)
 			e, err := x.compile(a.Expr, l)
 			if err != nil {
 				return nil, err
@@ -118,6 +129,7 @@ type scanStep struct {
 	optional bool
 	cond     *expr
 	assign   []scanAssign
+	reads    []int // places in scanner.all that the condition and the assignments look at
 }
 
 type scanner struct {
@@ -251,20 +263,18 @@ func (s *scanner) match(k int, row []value.Value, seq *sequence) (ext []value.Va
 	b := &batch{n: 1, vecs: make([]*value.Vector, len(s.all))}
 	ext = append([]value.Value(nil), row...)
 	copy(ext[s.width-len(s.defaults):], s.defaults)
-	for c, v := range ext {
-		b.vecs[c] = value.ConstOf(v, 1)
-	}
-	for j := range s.steps {
-		for c := 0; c < s.width; c++ {
-			at := s.width*(j+1) + c
-			switch {
-			case seq != nil && seq.rows[j] != nil:
-				b.vecs[at] = value.ConstOf(seq.rows[j][c], 1)
-			case c >= s.width-len(s.defaults):
-				b.vecs[at] = value.ConstOf(s.defaults[c-(s.width-len(s.defaults))], 1)
-			default:
-				b.vecs[at] = value.Nulls(s.all[at].Type, 1)
-			}
+	declared := s.width - len(s.defaults) // place of the first declared column
+	for _, at := range s.steps[k].reads {
+		j, c := at/s.width-1, at%s.width
+		switch {
+		case j < 0:
+			b.vecs[at] = value.ConstOf(ext[c], 1)
+		case seq != nil && seq.rows[j] != nil:
+			b.vecs[at] = value.ConstOf(seq.rows[j][c], 1)
+		case c >= declared:
+			b.vecs[at] = value.ConstOf(s.defaults[c-declared], 1)
+		default:
+			b.vecs[at] = value.Nulls(s.all[at].Type, 1)
 		}
 	}
 	v, err := s.steps[k].cond.eval(b)

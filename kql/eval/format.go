@@ -21,10 +21,10 @@ func formatTimes(n int, args []*value.Vector, t value.Type, fn string) (*value.V
 	a, f := ints(convert(args[0], t)), texts(args[1])
 	out := value.New(value.String, n)
 	var toks []token
-	prev := "\x00"
+	prev := ""
 	var b []byte
 	for i := range out.S {
-		if p := f.at(i); p != prev {
+		if p := f.at(i); i == 0 || p != prev {
 			prev = p
 			var err error
 			if toks, err = formatTokens(fn, p, t == value.Datetime); err != nil {

@@ -55,9 +55,9 @@ func extractJSON(c *Ctx, ret value.Type, n int, args []*value.Vector) (*value.Ve
 	p, s := texts(args[0]), texts(args[1])
 	out := value.New(value.Dynamic, n)
 	var steps []any
-	prev := "\x00"
+	prev := ""
 	for i := range out.D {
-		if path := p.at(i); path != prev {
+		if path := p.at(i); i == 0 || path != prev {
 			prev = path
 			var ok bool
 			if steps, ok = parseJSONPath(path); !ok {

@@ -303,9 +303,9 @@ func extractAll(c *Ctx, _ value.Type, n int, args []*value.Vector) (*value.Vecto
 func replaceRegex(c *Ctx, n int, source, pattern, rewrite *value.Vector) (*value.Vector, error) {
 	src, rw := texts(source), texts(rewrite)
 	out := value.New(value.String, n)
-	tmpl, prev := "", "\x00"
+	tmpl, prev := "", ""
 	err := perPattern(c, "replace_regex", texts(pattern), n, func(re *regexp.Regexp, i int) {
-		if r := rw.at(i); r != prev {
+		if r := rw.at(i); i == 0 || r != prev {
 			prev, tmpl = r, goRewrite(r)
 		}
 		out.S[i] = re.ReplaceAllString(src.at(i), tmpl)
@@ -343,10 +343,10 @@ func trim(start, end bool) Func {
 		out := value.New(value.String, n)
 		pat := texts(args[0])
 		var head, tail *regexp.Regexp
-		prev := "\x00"
+		prev := ""
 		for i := range out.S {
 			p := pat.at(i)
-			if p != prev {
+			if i == 0 || p != prev {
 				var err error
 				if _, err = c.regex("trim", p); err != nil {
 					return nil, err

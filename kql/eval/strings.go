@@ -473,10 +473,10 @@ func translate(_ *Ctx, _ value.Type, n int, args []*value.Vector) (*value.Vector
 	from, to, s := texts(args[0]), texts(args[1]), texts(args[2])
 	out := value.New(value.String, n)
 	var m map[rune]rune
-	prevF, prevT := "\x00", ""
+	prevF, prevT := "", ""
 	for i := range out.S {
 		f, t := from.at(i), to.at(i)
-		if f != prevF || t != prevT {
+		if i == 0 || f != prevF || t != prevT {
 			prevF, prevT = f, t
 			m = map[rune]rune{}
 			fr, tr := []rune(f), []rune(t)

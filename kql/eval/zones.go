@@ -47,9 +47,9 @@ func zoned(f func(int64, *time.Location) int64) Func {
 		a, z := ints(convert(args[0], value.Datetime)), texts(args[1])
 		out := value.New(value.Datetime, n)
 		var loc *time.Location
-		prev := "\x00"
+		prev := ""
 		for i := range out.I {
-			if name := z.at(i); name != prev {
+			if name := z.at(i); i == 0 || name != prev {
 				prev = name
 				loc = remember(c, "zone", name, func() *time.Location {
 					if name == "" || name == "Local" {

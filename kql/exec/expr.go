@@ -51,6 +51,9 @@ func (x *run) compile(e plan.Expr, l layout) (*expr, error) {
 	}
 	switch e := e.(type) {
 	case *plan.Const:
+		if e.Val.Type == value.Unknown || e.Val.Type == value.Invalid {
+			return nil, invalid(e.At, "BUG: the plan holds a constant without a type")
+		}
 		return constExpr(e.Val), nil
 	case *plan.ColRef:
 		at, ok := l[e.ID]

@@ -4,10 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"sync"
 	"time"
+
+	"github.com/cespare/xxhash/v2"
 
 	"picket/kql"
 	"picket/kql/bind"
+	"picket/kql/dialect"
 	"picket/kql/eval"
 	"picket/kql/exec"
 	"picket/kql/plan"
@@ -15,6 +20,7 @@ import (
 	"picket/kql/syntax"
 	"picket/kql/value"
 	"picket/lake"
+	"picket/lake/duck"
 )
 
 // Defaults and limits of a question.
@@ -41,15 +47,24 @@ type Options struct {
 	Geo         func(ip string) (*value.Bag, bool)
 	MemoryLimit int64 // bytes the Go operators of one question may hold; 0 is exec's default
 	Now         func() time.Time
+	// NoSQL runs every operator in Go: the reference that SQL is held against.
+	NoSQL bool
+	Log   *slog.Logger // nil is slog.Default
 }
 
 // Engine answers questions. Safe for concurrent use.
-type Engine struct{ o Options }
+type Engine struct {
+	o       Options
+	inexact texts // questions whose data SQL says otherwise
+}
 
 // New makes an engine.
 func New(o Options) *Engine {
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
 	}
 	return &Engine{o: o}
 }
@@ -100,13 +115,14 @@ func (e *Engine) Run(ctx context.Context, r Request) (*Result, error) {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, r.Timeout, fmt.Errorf("the query ran longer than %s: %w", r.Timeout, context.DeadlineExceeded))
 	defer cancel()
-	a, err := e.ask(ctx, &r, now)
-	if err != nil {
-		return nil, err
+	res, a, err := e.answer(ctx, &r, now)
+	if a != nil {
+		defer a.close()
 	}
-	defer a.close()
-	res, err := exec.Run(ctx, a.q, a.src, a.opt)
 	if err != nil {
+		if a == nil {
+			return nil, err
+		}
 		if cause := context.Cause(ctx); cause != nil && ctx.Err() != nil && !errors.Is(err, cause) {
 			err = fmt.Errorf("%w (%w)", cause, err)
 		}
@@ -130,8 +146,51 @@ func (e *Engine) Run(ctx context.Context, r Request) (*Result, error) {
 		out.Partial = &Partial{Code: "E_QUERY_RESULT_SET_TOO_LARGE", Message: res.Partial.Error()}
 	}
 	st := a.snap.Stats()
-	out.Stats = Stats{Elapsed: time.Since(start), RowsRead: st.Rows, BytesRead: st.Bytes, SegmentsRead: st.SegmentsRead, SegmentsPruned: st.SegmentsSaved}
+	out.Stats = Stats{Elapsed: time.Since(start), RowsRead: st.Rows, BytesRead: st.Bytes, SegmentsRead: st.SegmentsRead, SegmentsPruned: st.SegmentsSaved, EngineFragments: len(a.src.frags)}
 	return out, nil
+}
+
+// answer runs a question with as much of it in SQL as can be. Where SQL meets data that it would say otherwise than
+// KQL, the question runs once more in Go alone, over a new snapshot.
+func (e *Engine) answer(ctx context.Context, r *Request, now int64) (*exec.Result, *asked, error) {
+	lower := !e.o.NoSQL && !e.inexact.has(r.Text)
+	for {
+		a, err := e.ask(ctx, r, now, lower)
+		if err != nil {
+			return nil, nil, err
+		}
+		res, err := exec.Run(ctx, a.q, a.src, a.opt)
+		var de *duck.Error
+		if err == nil || !lower || !errors.As(err, &de) || !dialect.Inexact(de.Msg) || ctx.Err() != nil {
+			return res, a, err
+		}
+		a.close()
+		lower = false
+		e.inexact.add(r.Text)
+		e.o.Log.DebugContext(ctx, "a query runs without SQL", "reason", de.Msg)
+	}
+}
+
+// texts remembers questions, the last few hundred.
+type texts struct {
+	mu  sync.Mutex
+	set map[uint64]struct{}
+}
+
+func (t *texts) has(s string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	_, ok := t.set[xxhash.Sum64String(s)]
+	return ok
+}
+
+func (t *texts) add(s string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.set == nil || len(t.set) >= 512 {
+		t.set = map[uint64]struct{}{}
+	}
+	t.set[xxhash.Sum64String(s)] = struct{}{}
 }
 
 // asked is a question that is ready to run.
@@ -148,7 +207,7 @@ func (a *asked) close() {
 }
 
 // ask compiles a question over a new snapshot.
-func (e *Engine) ask(ctx context.Context, r *Request, now int64) (*asked, error) {
+func (e *Engine) ask(ctx context.Context, r *Request, now int64, lower bool) (*asked, error) {
 	snap, err := e.o.Lake.Snapshot(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("begin reading: %w", err)
@@ -172,5 +231,18 @@ func (e *Engine) ask(ctx context.Context, r *Request, now int64) (*asked, error)
 	}
 	rw := rewrite.Rewrite(q, rewrite.Options{Time: timeColumn, Received: lake.ColReceived})
 	a.q, a.src.bounds = rw.Query, rw.Bounds
+	if !lower {
+		return a, nil
+	}
+	low, err := dialect.Lower(rw.Query, a.src)
+	if err != nil {
+		a.close()
+		return nil, fmt.Errorf("say the plan in SQL: %w", err)
+	}
+	a.q = low.Query
+	a.src.frags = map[int]*dialect.Fragment{}
+	for i := range low.Fragments {
+		a.src.frags[low.Fragments[i].ID] = &low.Fragments[i]
+	}
 	return a, nil
 }

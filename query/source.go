@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"picket/kql/dialect"
 	"picket/kql/exec"
 	"picket/kql/plan"
 	"picket/kql/rewrite"
@@ -21,6 +22,7 @@ type source struct {
 	bounds map[*plan.Scan]rewrite.Bounds
 	memory int64
 	turn   turns
+	frags  map[int]*dialect.Fragment
 }
 
 func (s *source) close() { s.turn.close() }
@@ -213,11 +215,31 @@ func timeCond(c *lake.RelColumn, t time.Time) string {
 	return fmt.Sprintf("(%s > make_timestamptz(%d) OR %s = make_timestamptz(%d) AND coalesce(%s, 0) >= %d)", col, micro, col, micro, quote(c.Ticks), digit)
 }
 
-// External has nothing yet: no part of the plan was handed to the SQL engine.
-func (s *source) External(context.Context, *plan.ExternalRel) exec.Frames {
+// External streams a fragment that the SQL engine computes.
+func (s *source) External(ctx context.Context, n *plan.ExternalRel) exec.Frames {
 	return func(yield func(*value.Frame, error) bool) {
-		yield(nil, errors.New("BUG: an external relation without an engine"))
+		f := s.frags[n.ID]
+		if f == nil {
+			yield(nil, fmt.Errorf("BUG: no fragment %d in SQL", n.ID))
+			return
+		}
+		s.turn.stream(ctx, s.limit(), func(ctx context.Context, take func(*value.Frame) error) error {
+			return s.snap.Query(ctx, f.SQL, nil, f.Schema, take)
+		}, yield)
 	}
+}
+
+// Relation gives the dialect a scan's table, within the question's windows.
+func (s *source) Relation(n *plan.Scan) (*dialect.Relation, error) {
+	rel, where, err := s.relation(n)
+	if err != nil || rel == nil {
+		return nil, err
+	}
+	out := &dialect.Relation{SQL: rel.SQL, Where: where}
+	for _, c := range rel.Columns {
+		out.Columns = append(out.Columns, dialect.Column{Name: c.Name, Physical: c.Physical, Ticks: c.Ticks})
+	}
+	return out, nil
 }
 
 func quote(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }

@@ -1,0 +1,131 @@
+package dialect
+
+import (
+	"fmt"
+	"strings"
+
+	"picket/kql/plan"
+	"picket/kql/value"
+)
+
+func dynamicCalls(m map[string]callFunc) {
+	m["member"] = func(s scope, c *plan.Call) (sx, bool) {
+		if len(c.Args) != 2 {
+			return sx{}, false
+		}
+		k, ok := c.Args[1].(*plan.Const)
+		if !ok || k.Val.Type != value.String {
+			return sx{}, false
+		}
+		return step(s, c.Args[0], k.Val)
+	}
+	m["index"] = func(s scope, c *plan.Call) (sx, bool) {
+		if len(c.Args) != 2 {
+			return sx{}, false
+		}
+		k, ok := c.Args[1].(*plan.Const)
+		if !ok || k.Val.Null {
+			return sx{}, false
+		}
+		return step(s, c.Args[0], k.Val)
+	}
+	m["array_length"] = func(s scope, c *plan.Call) (sx, bool) {
+		if len(c.Args) != 1 {
+			return sx{}, false
+		}
+		x, ok := s.expr(c.Args[0])
+		if !ok || x.t != value.Dynamic {
+			return sx{}, false
+		}
+		doc, path := x.place()
+		return sx{sql: fmt.Sprintf("(CASE WHEN json_type(%s, %s) = 'ARRAY' THEN CAST(json_array_length(%s, %s) AS BIGINT) END)", doc, path, doc, path), t: value.Long, null: true}, true
+	}
+}
+
+// step goes one step into a dynamic: a property, or an element of an array counted from the start or (negative)
+// from the end.
+func step(s scope, e plan.Expr, k value.Value) (sx, bool) {
+	x, ok := s.expr(e)
+	if !ok || x.t != value.Dynamic || x.k != nil {
+		return sx{}, false
+	}
+	switch k.Type {
+	case value.String:
+		if !plainKey(k.S) {
+			return sx{}, false
+		}
+		x.path += `."` + k.S + `"`
+	case value.Int, value.Long:
+		if k.I < 0 || k.I > 1<<30 {
+			return sx{}, false
+		}
+		x.path += fmt.Sprintf("[%d]", k.I)
+	default:
+		return sx{}, false
+	}
+	if len(x.path) > 1000 {
+		return sx{}, false
+	}
+	x.null = true
+	return x, true
+}
+
+// plainKey reports whether a JSON path says this property and nothing else.
+func plainKey(s string) bool {
+	if s == "" {
+		return false
+	}
+	for _, r := range s {
+		if r < 0x20 || r == '"' || r == '\\' || r == '*' || r == 0x7f || r == 0xfffd {
+			return false
+		}
+	}
+	return true
+}
+
+// place is the document and the path literal of a dynamic.
+func (x sx) place() (doc, path string) {
+	return x.sql, "'$" + strings.ReplaceAll(x.path, "'", "''") + "'"
+}
+
+// leaf is the text of what stands at the place: a string without its quotes, all else as JSON; null for nothing
+// and for JSON's null.
+func (x sx) leaf() string {
+	doc, path := x.place()
+	return "(" + doc + " ->> " + path + ")"
+}
+
+// json is the dynamic as a column of its own.
+func (x sx) json() string {
+	if x.path == "" {
+		return x.sql
+	}
+	doc, path := x.place()
+	return "nullif(CAST(json_extract(" + doc + ", " + path + ") AS VARCHAR), 'null')"
+}
+
+// distinctText reports whether no number, array or bag has this text: then the leaf's text alone decides equality.
+func distinctText(s string) bool {
+	return s != "" && strings.IndexByte("{[-0123456789", s[0]) < 0
+}
+
+// leafText is the text that tostring() gives: numbers in KQL's forms. Forms that differ between the two (long
+// numbers, exponents) and arrays and bags fail over. Null stays null.
+func (x sx) leafText() string {
+	v := x.leaf()
+	doc, path := x.place()
+	return fmt.Sprintf("(CASE WHEN %[1]s IS NULL THEN NULL WHEN ascii(%[1]s) NOT IN (45, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 91, 123) THEN %[1]s"+
+		" ELSE (CASE json_type(%[2]s, %[3]s) WHEN 'VARCHAR' THEN %[1]s WHEN 'UBIGINT' THEN (CASE WHEN strlen(%[1]s) <= 18 THEN %[1]s ELSE %[4]s END)"+
+		" WHEN 'BIGINT' THEN %[1]s WHEN 'DOUBLE' THEN (CASE WHEN regexp_full_match(%[1]s, '-?[0-9]{1,7}\\.[0-9]{1,6}') THEN %[1]s ELSE %[4]s END) ELSE %[4]s END) END)",
+		v, doc, path, fail())
+}
+
+// leafNumber is the leaf as a number to compare with: only JSON numbers are plain; a text that could be read as one
+// fails over.
+func (x sx) leafNumber() string {
+	v := x.leaf()
+	doc, path := x.place()
+	return fmt.Sprintf("(CASE WHEN %[1]s IS NULL THEN NULL ELSE (CASE json_type(%[2]s, %[3]s) WHEN 'DOUBLE' THEN CAST(%[1]s AS DOUBLE)"+
+		" WHEN 'UBIGINT' THEN (CASE WHEN strlen(%[1]s) <= 15 THEN CAST(%[1]s AS DOUBLE) ELSE %[4]s END) WHEN 'BIGINT' THEN (CASE WHEN strlen(%[1]s) <= 15 THEN CAST(%[1]s AS DOUBLE) ELSE %[4]s END)"+
+		" ELSE %[4]s END) END)", v, doc, path, fail())
+}

@@ -1,0 +1,60 @@
+package dialect
+
+import (
+	"fmt"
+
+	"picket/kql/plan"
+	"picket/kql/value"
+)
+
+// orderable reports whether SQL orders a type as KQL does.
+func orderable(t value.Type) bool {
+	switch t {
+	case value.Bool, value.Int, value.Long, value.Real, value.String, value.Datetime, value.Timespan:
+		return true
+	}
+	return false
+}
+
+// sort orders rows, and keeps the first limit of them when it is not negative.
+func (l *lowering) sort(keys []plan.SortKey, limit int64, in *rel) *rel {
+	r := in.plain()
+	r.order = nil
+	for _, k := range keys {
+		x, ok := r.scope(l).expr(k.Expr)
+		if !ok || !orderable(x.t) {
+			return nil
+		}
+		if x.k != nil {
+			continue // orders nothing, and a number would mean a column
+		}
+		dir := "ASC"
+		if k.Desc {
+			dir = "DESC"
+		}
+		nulls := " NULLS LAST"
+		if k.NullsFirst {
+			nulls = " NULLS FIRST"
+		}
+		if x.t == value.Real { // NaN stands with the nulls
+			way := "ASC"
+			if k.NullsFirst {
+				way = "DESC"
+			}
+			r.order = append(r.order, orderTerm{fmt.Sprintf("(CASE WHEN %s IS NULL THEN 2 WHEN isnan(%s) THEN 1 ELSE 0 END)", x.sql, x.sql), way})
+		}
+		r.order = append(r.order, orderTerm{x.sql, dir + nulls})
+	}
+	r.limit = limit
+	return r
+}
+
+// take keeps any limit rows, the first of an order.
+func (l *lowering) take(limit int64, in *rel) *rel {
+	r := *in
+	if r.limit >= 0 {
+		limit = min(limit, r.limit)
+	}
+	r.limit = limit
+	return &r
+}

@@ -1,0 +1,206 @@
+package query
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"math/rand"
+	"os"
+	"sort"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"picket/kql/dialect"
+	"picket/kql/exec"
+	"picket/kql/value"
+	"picket/lake"
+	"picket/lake/duck"
+)
+
+// cellText writes a cell so that equal answers are equal texts: reals to twelve digits, sets and lists sorted.
+func cellText(v *value.Vector, i int) string {
+	switch {
+	case v.IsNull(i):
+		return "null"
+	case v.Type == value.Real:
+		return roundReal(v.F[v.Idx(i)])
+	case v.Type == value.Dynamic:
+		return elemText(v.D[v.Idx(i)])
+	}
+	return strconv.Quote(value.Text(v, i))
+}
+
+func roundReal(f float64) string {
+	if f == 0 {
+		f = 0
+	}
+	if math.IsNaN(f) {
+		return "NaN"
+	}
+	return strconv.FormatFloat(f, 'g', 12, 64)
+}
+
+func elemText(d any) string {
+	if l, ok := d.([]any); ok {
+		parts := make([]string, len(l))
+		for i, e := range l {
+			parts[i] = elemText(e)
+		}
+		sort.Strings(parts)
+		return "[" + strings.Join(parts, ",") + "]"
+	}
+	return fmt.Sprintf("%T %s", d, value.AppendJSON(nil, d))
+}
+
+func lines(r *exec.Result) []string {
+	var out []string
+	for _, f := range r.Tables[0].Frames {
+		for i := range f.N {
+			cells := make([]string, len(f.Vecs))
+			for k, v := range f.Vecs {
+				cells[k] = cellText(v, i)
+			}
+			out = append(out, strings.Join(cells, "|"))
+		}
+	}
+	return out
+}
+
+// differ answers a question in both ways.
+type differ struct {
+	e                      *Engine
+	n, said, failed, whole int
+}
+
+func (d *differ) answer(t *testing.T, q string, lower bool) ([]string, *asked, error) {
+	r := &Request{Text: q}
+	now, err := d.e.defaults(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := d.e.ask(ctx, r, now, lower)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer a.close()
+	res, err := exec.Run(ctx, a.q, a.src, a.opt)
+	if err != nil {
+		return nil, a, err
+	}
+	return lines(res), a, nil
+}
+
+func (d *differ) check(t *testing.T, q string) {
+	t.Helper()
+	d.n++
+	want, _, err := d.answer(t, q, false)
+	if err != nil {
+		t.Errorf("%s\nthe interpreter: %v", q, err)
+		return
+	}
+	got, a, err := d.answer(t, q, true)
+	var de *duck.Error
+	if errors.As(err, &de) && dialect.Inexact(de.Msg) {
+		d.failed++
+		if !strings.Contains(de.Msg, "picket:") && !strings.HasPrefix(de.Msg, "Out of Range") {
+			t.Errorf("%s\nbad SQL: %v\n%s", q, err, a.explain())
+		}
+		return
+	}
+	if err != nil {
+		t.Errorf("%s\nSQL: %v", q, err)
+		return
+	}
+	if len(a.src.frags) > 0 {
+		d.said++
+	}
+	for _, f := range a.src.frags {
+		if f.Whole {
+			d.whole++
+			break
+		}
+	}
+	sort.Strings(want)
+	sort.Strings(got)
+	if strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("%s\n%s\nSQL gives %d rows, the interpreter %d:\n%s", q, a.explain(), len(got), len(want), delta(got, want))
+	}
+}
+
+func delta(got, want []string) string {
+	count := map[string]int{}
+	for _, s := range got {
+		count[s]++
+	}
+	for _, s := range want {
+		count[s]--
+	}
+	var out []string
+	for s, n := range count {
+		switch {
+		case n > 0:
+			out = append(out, "only SQL   "+s)
+		case n < 0:
+			out = append(out, "only exec  "+s)
+		}
+	}
+	sort.Strings(out)
+	if len(out) > 10 {
+		out = out[:10]
+	}
+	return strings.Join(out, "\n")
+}
+
+func genEngine(t *testing.T, r *rand.Rand, wild bool) *Engine {
+	l := openLake(t)
+	for _, table := range []string{"T", "U"} {
+		n := 60
+		if table == "U" {
+			n = 40
+		}
+		if _, err := l.Append(ctx, lake.Batch{Table: table, Frame: genFrame(r, n, wild)}); err != nil {
+			t.Fatal(err)
+		}
+		if table == "T" {
+			if err := l.Seal(ctx, table); err != nil {
+				t.Fatal(err)
+			}
+			f := genFrame(r, 20, wild)
+			for i := range f.N {
+				f.Vecs[0].I[i] += 1000
+			}
+			if _, err := l.Append(ctx, lake.Batch{Table: table, Frame: f}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return New(Options{Lake: l})
+}
+
+// TestSQLSaysWhatTheInterpreterSays asks random questions in both ways. PICKET_FUZZ_SECONDS makes it longer,
+// PICKET_FUZZ_SEED begins elsewhere.
+func TestSQLSaysWhatTheInterpreterSays(t *testing.T) {
+	limit := 4 * time.Second
+	if s, err := strconv.Atoi(os.Getenv("PICKET_FUZZ_SECONDS")); err == nil {
+		limit = time.Duration(s) * time.Second
+	}
+	seed := int64(1)
+	if s, err := strconv.Atoi(os.Getenv("PICKET_FUZZ_SEED")); err == nil {
+		seed = int64(s)
+	}
+	end := time.Now().Add(limit)
+	for round := int64(0); time.Now().Before(end) && !t.Failed(); round++ {
+		r := rand.New(rand.NewSource(seed*1000 + round))
+		d := &differ{e: genEngine(t, r, round%4 == 3)}
+		for k := 0; k < 150 && time.Now().Before(end); k++ {
+			g := &gen{r: r}
+			d.check(t, g.question())
+			if t.Failed() && k > 20 {
+				break
+			}
+		}
+		t.Logf("round %d: %d questions, %d with SQL (%d whole), %d went back to the interpreter", round, d.n, d.said, d.whole, d.failed)
+	}
+}

@@ -1,4 +1,4 @@
-import { call, send, type ApiError } from './client';
+import { ApiError, call, send } from './client';
 import type { Workspace } from './session';
 
 export interface Column {
@@ -79,6 +79,16 @@ export function errorPosition(e: ApiError): { line: number; column: number } | n
   if (e.line != null) return { line: e.line, column: e.column ?? 1 };
   const m = /line[: ]+(\d+)[,;]?\s+(?:column|col|pos(?:ition)?)[: ]+(\d+)/i.exec(e.message) ?? /\[?(?:line:position=)(\d+):(\d+)\]?/.exec(e.message);
   return m ? { line: Number(m[1]), column: Number(m[2]) } : null;
+}
+
+/** The errors of a refused query, each with its place: the server lists them as "line:column: CODE: text" lines. */
+export function queryErrors(e: Error): { text: string; at: { line: number; column: number } | null }[] {
+  const out = e.message.split('\n').flatMap((l) => {
+    const m = /^\s*(\d+):(\d+): (?:[A-Z]{3}\d+: )?(.+)$/.exec(l);
+    return m ? [{ text: m[3]!, at: { line: Number(m[1]), column: Number(m[2]) } }] : [];
+  });
+  if (out.length) return out;
+  return [{ text: e.message, at: e instanceof ApiError ? errorPosition(e) : null }];
 }
 
 interface Dataset {

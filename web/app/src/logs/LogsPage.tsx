@@ -28,7 +28,7 @@ import { ArrowDownloadRegular, CalendarClockRegular, DismissRegular, LinkRegular
 import { Suspense, lazy, useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import { useSearch } from 'wouter';
 import { ApiError, saveAs } from '../api/client';
-import { errorPosition, runQuery, type Cell, type QueryResult } from '../api/query';
+import { queryErrors, runQuery, type Cell, type QueryResult } from '../api/query';
 import { useSession } from '../api/session';
 import { RowValue } from '../ui/bits';
 import { DataGrid } from '../ui/DataGrid';
@@ -120,8 +120,10 @@ export default function LogsPage() {
         else {
           setError(e as Error);
           setResult(null);
-          const p = e instanceof ApiError ? errorPosition(e) : null;
-          if (p) setSquiggles([{ line: q.line + p.line - 1, column: p.line === 1 ? q.column + p.column - 1 : p.column, message: (e as Error).message }]);
+          // Positions count from the query that ran; the editor's from its first line.
+          setSquiggles(
+            queryErrors(e as Error).flatMap((x) => (x.at ? [{ line: q.line + x.at.line - 1, column: x.at.line === 1 ? q.column + x.at.column - 1 : x.at.column, message: x.text }] : [])),
+          );
         }
       }
       setRunning(null);
@@ -231,7 +233,7 @@ export default function LogsPage() {
           <div className={mergeClasses(styles.result, picked != null && tab === 'results' && styles.withDetail)}>
             {error ? (
               <div className={styles.pad}>
-                <ErrorBox error={error} where={squiggles[0]} />
+                <ErrorBox error={error} lines={squiggles.length ? squiggles.map((x) => `Line ${x.line}, column ${x.column}: ${x.message}`) : undefined} />
               </div>
             ) : !result ? (
               <EmptyState icon={<CalendarClockRegular />} title="Ask a question" text="Write a query and press Shift+Enter, or Run. Every table is on the left; a click on a column puts its name into the query." />

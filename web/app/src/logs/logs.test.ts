@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { ApiError, readError } from '../api/client';
-import { errorPosition, parseExact, type Table } from '../api/query';
+import { errorPosition, parseExact, queryErrors, type Table } from '../api/query';
 import { chartData, draw, number } from './chart';
 import { completionFilter } from './completion';
 import { toCsv, toJson } from './export';
@@ -108,6 +108,13 @@ test('the innermost error speaks, with its place', () => {
   expect([e.code, e.message, errorPosition(e)]).toEqual(['SEM0100', 'no such column', { line: 2, column: 9 }]);
   expect(errorPosition(new ApiError(400, 'x', 'rule "r": bad (line 3, column 4)'))).toEqual({ line: 3, column: 4 });
   expect(errorPosition(new ApiError(400, 'x', 'bad'))).toBe(null);
+});
+
+test('several errors are told apart', () => {
+  expect(queryErrors(new ApiError(400, 'SEM0100', "1:1: SEM0100: the name 'X' is unknown\n2:9: no such column"))).toEqual([
+    { text: "the name 'X' is unknown", at: { line: 1, column: 1 } },
+    { text: 'no such column', at: { line: 2, column: 9 } },
+  ]);
 });
 
 test('64-bit integers keep their last digits', () => {

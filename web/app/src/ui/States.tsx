@@ -23,15 +23,14 @@ export function EmptyState({ icon, title, text, action }: { icon?: ReactNode; ti
 }
 
 /** An error as the server said it, never softened. */
-export function ErrorBox({ error, retry, title, where }: { error: unknown; retry?: () => void; title?: string; where?: { line: number; column: number } }) {
+export function ErrorBox({ error, retry, title, lines }: { error: unknown; retry?: () => void; title?: string; /** Instead of the error's text. */ lines?: string[] }) {
   const e = error as Error;
   const code = e instanceof ApiError ? e.code : undefined;
   return (
     <MessageBar intent="error" layout="multiline" role="alert">
       <MessageBarBody>
         <MessageBarTitle>{title ?? (code && code !== 'InternalError' ? code : 'That failed')}</MessageBarTitle>
-        {where && `Line ${where.line}, column ${where.column}: `}
-        {e.message}
+        {lines ? lines.map((l, i) => <div key={i}>{l}</div>) : <span style={{ whiteSpace: 'pre-line' }}>{e.message}</span>}
       </MessageBarBody>
       {retry && (
         <MessageBarActions>

@@ -251,7 +251,8 @@ func (e *Engine) start(ctx context.Context, id string, reply chan *Response) err
 		r.execute()
 		e.forget(r)
 		name, _ := r.trigger.Value("name").(string)
-		if !r.stopping() {
+		limited := func(d *definition.Definition) bool { t := d.Trigger(name); return t != nil && t.Runs > 0 }
+		if !r.stopping() && (limited(r.def) || limited(r.wf.def)) {
 			e.nextWaiting(r.wf.name, name)
 		}
 	}()

@@ -160,10 +160,7 @@ func appendPad(b []byte, v int64, width int) []byte {
 // with an optional AM or PM, and year, month, day with commas; any of them may stand in quotes. Fractions are cut to 100 ns. False when it is none of these
 // or outside 0001..9999.
 func ParseDatetime(s string) (int64, bool) {
-	s = strings.TrimSpace(s)
-	if n := len(s); n > 2 && (s[0] == '"' || s[0] == '\'') && s[n-1] == s[0] {
-		s = strings.TrimSpace(s[1 : n-1])
-	}
+	s = unquoted(s)
 	if s == "" || len(s) > 64 {
 		return 0, false
 	}
@@ -173,6 +170,15 @@ func ParseDatetime(s string) (int64, bool) {
 	}
 	p = dtScan{s: s}
 	return p.loose()
+}
+
+// unquoted takes blanks and one pair of quotes off.
+func unquoted(s string) string {
+	s = strings.TrimSpace(s)
+	if n := len(s); n > 2 && (s[0] == '"' || s[0] == '\'') && s[n-1] == s[0] {
+		s = strings.TrimSpace(s[1 : n-1])
+	}
+	return s
 }
 
 type dtScan struct {

@@ -368,7 +368,7 @@ func AppendJSON(b []byte, d any) []byte {
 				b = append(b, ',')
 			}
 			b = append(AppendJSONString(b, k), ':')
-			b = AppendJSON(b, x.vals[k])
+			b = AppendJSON(b, x.vals[i])
 		}
 		return append(b, '}')
 	}

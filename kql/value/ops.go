@@ -220,8 +220,8 @@ func ElemBytes(e any) int64 {
 		return b
 	case *Bag:
 		b := int64(64)
-		for _, k := range x.keys {
-			b += 64 + 2*int64(len(k)) + ElemBytes(x.vals[k])
+		for i, k := range x.keys {
+			b += 64 + 2*int64(len(k)) + ElemBytes(x.vals[i])
 		}
 		return b
 	}

@@ -178,7 +178,7 @@ func AppendGUID(b []byte, g [16]byte) []byte {
 
 // ParseGUID reads 32 hexadecimal digits with or without the four hyphens, optionally in braces or brackets.
 func ParseGUID(s string) (g [16]byte, ok bool) {
-	s = strings.TrimSpace(s)
+	s = unquoted(s)
 	if n := len(s); n > 2 && (s[0] == '{' && s[n-1] == '}' || s[0] == '(' && s[n-1] == ')') {
 		s = s[1 : n-1]
 	}

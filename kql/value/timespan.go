@@ -63,10 +63,10 @@ func TimespanUnit(unit string) (ticks float64, ok bool) {
 }
 
 // ParseTimespan reads the text forms of a timespan that KQL takes: [-][d.]hh:mm[:ss[.fffffff]], a number
-// with a unit (1d, 1.5h, 100ms, 10microseconds, 1tick), or a whole number of days. False when it is none of
+// with a unit (1d, 1.5h, 100ms, 10microseconds, 1tick), or a whole number of days; any of them may stand in quotes. False when it is none of
 // these, when a part is outside its range, or when it does not fit.
 func ParseTimespan(s string) (int64, bool) {
-	s = strings.TrimSpace(s)
+	s = unquoted(s)
 	if s == "" || len(s) > 64 {
 		return 0, false
 	}

@@ -136,15 +136,21 @@ func values(t *testing.T, name string) (pass, total int, f failures) {
 			}
 			continue
 		}
-		verdict, detail := kqltest.Values, "no table"
+		verdict, detail, names := kqltest.Values, "no table", false
 		for _, got := range tables {
-			v, d, _ := kqltest.Compare(r.Query, r.Expected, got)
-			if verdict, detail = v, d; v == kqltest.Pass {
+			v, d, n := kqltest.Compare(r.Query, r.Expected, got)
+			if verdict, detail, names = v, d, n; v == kqltest.Pass {
 				break
 			}
 		}
 		if verdict == kqltest.Pass {
 			pass++
+			if !names {
+				f.add("right values under other names", r.ID)
+				if only != "" {
+					t.Logf("%s: columns %v, not %v", r.ID, tables[0].Schema, r.Expected.Columns)
+				}
+			}
 			continue
 		}
 		f.add(string(verdict)+" "+cut200(detail), r.ID)

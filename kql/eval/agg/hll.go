@@ -268,6 +268,7 @@ type sketchState struct {
 	key   []byte
 	merge bool
 	count bool
+	held  int64
 }
 
 // newDcount makes dcount(): exact for small numbers, then an estimate of the documented accuracy. Nulls don't
@@ -314,16 +315,22 @@ func (s *sketchState) Add(groups []int32, n int, args []*value.Vector) error {
 			case !ok:
 			case s.s[g] == nil:
 				s.s[g] = in
+				s.held += in.bytes()
 			default:
+				was := s.s[g].bytes()
 				s.s[g].merge(in)
+				s.held += s.s[g].bytes() - was
 			}
 			continue
 		}
 		if s.s[g] == nil {
 			s.s[g] = newSketch(s.p)
+			s.held += s.s[g].bytes()
 		}
 		s.key = value.AppendKey(s.key[:0], a, i)
+		was := s.s[g].bytes()
 		s.s[g].add(mix(xxhash.Sum64(s.key)))
+		s.held += s.s[g].bytes() - was
 	}
 	return nil
 }
@@ -347,15 +354,7 @@ func (s *sketchState) Result() *value.Vector {
 	return out
 }
 
-func (s *sketchState) Bytes() int64 {
-	b := int64(len(s.s)) * 8
-	for _, k := range s.s {
-		if k != nil {
-			b += k.bytes()
-		}
-	}
-	return b
-}
+func (s *sketchState) Bytes() int64 { return int64(len(s.s))*8 + s.held }
 
 // newCountDistinct makes count_distinct(), which is exact.
 func newCountDistinct(_ value.Type, argTypes []value.Type, _ []*value.Value) (State, error) {

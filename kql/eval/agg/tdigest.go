@@ -255,6 +255,7 @@ type digestState struct {
 	t     value.Type
 	merge bool
 	d     []*digest
+	held  int64
 }
 
 // newTDigest makes tdigest(expr [, weight]); null when there were no values.
@@ -291,8 +292,11 @@ func (s *digestState) Add(groups []int32, n int, args []*value.Vector) error {
 			case !ok:
 			case s.d[g] == nil:
 				s.d[g] = in
+				s.held += int64(len(in.mean))*16 + 64
 			default:
+				was := len(s.d[g].mean)
 				s.d[g].merge(in)
+				s.held += int64(len(s.d[g].mean)-was) * 16
 			}
 			continue
 		}
@@ -308,8 +312,11 @@ func (s *digestState) Add(groups []int32, n int, args []*value.Vector) error {
 		}
 		if s.d[g] == nil {
 			s.d[g] = &digest{t: s.t}
+			s.held += 64
 		}
+		was := len(s.d[g].mean)
 		s.d[g].add(x, w)
+		s.held += int64(len(s.d[g].mean)-was) * 16
 	}
 	return nil
 }
@@ -324,12 +331,4 @@ func (s *digestState) Result() *value.Vector {
 	return out
 }
 
-func (s *digestState) Bytes() int64 {
-	b := int64(len(s.d)) * 8
-	for _, d := range s.d {
-		if d != nil {
-			b += int64(len(d.mean))*16 + 64
-		}
-	}
-	return b
-}
+func (s *digestState) Bytes() int64 { return int64(len(s.d))*8 + s.held }

@@ -333,3 +333,18 @@ func checkPlan(t *testing.T, id string, q *plan.Query) {
 		t.Errorf("PLAN %s: %v\n%s", id, err, q)
 	}
 }
+
+// longestRule is the longest rule of the content corpus that binds.
+func longestRule(t testing.TB, dir string) string {
+	longest := ""
+	eachLine(t, filepath.Join(dir, "content", "queries.jsonl"), func(line []byte) {
+		var c struct{ Set, Query string }
+		if err := json.Unmarshal(line, &c); err != nil {
+			t.Fatal(err)
+		}
+		if c.Set == "rules" && len(c.Query) > len(longest) {
+			longest = c.Query
+		}
+	})
+	return longest
+}

@@ -66,6 +66,9 @@ func (b *binder) makeSeriesOp(in *table, x *syntax.MakeSeriesOp) *table {
 	}
 	b.seriesRange(node, x, &axis)
 	node.Out = planCols(p.cols)
+	for _, c := range p.cols {
+		c.ghost = false
+	}
 	out := in.like(node, p.cols)
 	out.serialized = false
 	return out

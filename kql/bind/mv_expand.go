@@ -93,7 +93,7 @@ func (b *binder) mvExpandOp(in *table, x *syntax.MvExpandOp) *table {
 	p := b.newProjection()
 	p.addAll(in.cols, false, true)
 	arrays := word(x.Params, "bagexpansion") == "array" || param(x.Params, "bagexpansion") == nil && word(x.Params, "kind") == "array"
-	node := &plan.MvExpand{Input: b.solid(in)}
+	node := &plan.MvExpand{}
 	if arrays {
 		node.Kind = plan.ExpandArray
 	}
@@ -107,6 +107,7 @@ func (b *binder) mvExpandOp(in *table, x *syntax.MvExpandOp) *table {
 	if x.Limit != nil {
 		node.Limit = b.number(x.Limit)
 	}
+	node.Input = b.solid(in)
 	node.Out = planCols(p.cols)
 	return in.like(node, p.cols)
 }
@@ -115,7 +116,7 @@ func (b *binder) mvApplyOp(in *table, x *syntax.MvApplyOp) *table {
 	b.queryParams(x.Params, paramsApply)
 	p := b.newProjection()
 	p.addAll(in.cols, false, true)
-	node := &plan.MvApply{Input: b.solid(in), ID: b.subID()}
+	node := &plan.MvApply{ID: b.subID()}
 	if x.ID != nil {
 		b.fail(x.ID.Range(), syntax.CodeNotSupported, "the id clause of mv-apply is not supported")
 	}
@@ -130,6 +131,7 @@ func (b *binder) mvApplyOp(in *table, x *syntax.MvApplyOp) *table {
 	if x.Limit != nil {
 		node.Limit = b.number(x.Limit)
 	}
+	node.Input = b.solid(in)
 	leaf := in.like(&plan.Correlated{ID: node.ID, Out: planCols(p.cols)}, p.cols)
 	sub := b.subQuery(leaf, x.Sub, nil)
 	node.Sub = b.solid(sub)
@@ -141,8 +143,12 @@ func (b *binder) mvApplyOp(in *table, x *syntax.MvApplyOp) *table {
 		applied[c] = true
 	}
 	out := b.newProjection()
+	given := map[plan.ColID]bool{}
+	for _, c := range node.Input.Cols() {
+		given[c.ID] = true
+	}
 	for _, c := range in.cols {
-		if !applied[c] {
+		if !applied[c] && given[c.ID] {
 			out.add(c, b.ref(c, plan.Span{}), "", false, true)
 		}
 	}

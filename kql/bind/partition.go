@@ -14,6 +14,7 @@ func (b *binder) partitionOp(in *table, x *syntax.PartitionOp) *table {
 	if x.In != nil {
 		b.fail(x.In.Range(), syntax.CodeNotSupported, "partition … in is not supported")
 	}
+	in.cols = append([]*column(nil), in.cols...) // what the sub-query infers isn't the input's
 	node := &plan.Partition{Input: b.solid(in), Key: key.expr(), ID: b.subID(), Strategy: word(x.Params, "hint.strategy")}
 	leaf := in.like(&plan.Correlated{ID: node.ID, Out: planCols(in.cols)}, in.cols)
 	var sub *table

@@ -7,7 +7,7 @@ import (
 
 func (b *binder) scanOp(in *table, x *syntax.ScanOp) *table {
 	b.queryParams(x.Params, paramsScan)
-	node := &plan.ScanSteps{Input: b.solid(in)}
+	node := &plan.ScanSteps{}
 	for _, k := range x.OrderBy {
 		sk, _, _ := b.sortKey(k)
 		node.OrderBy = append(node.OrderBy, sk)
@@ -92,7 +92,23 @@ func (b *binder) scanOp(in *table, x *syntax.ScanOp) *table {
 		node.MatchID = c.Col
 		cols = append(cols, c)
 	}
+	cols = withInferred(in, cols)
+	node.Input = b.solid(in)
 	node.Out = planCols(cols)
 	out := in.like(node, cols)
 	return out
+}
+
+// withInferred puts columns that were inferred meanwhile behind the input's.
+func withInferred(in *table, cols []*column) []*column {
+	have := map[*column]bool{}
+	for _, c := range cols {
+		have[c] = true
+	}
+	for _, c := range in.cols {
+		if !have[c] {
+			cols = append(cols, c)
+		}
+	}
+	return cols
 }

@@ -53,7 +53,7 @@ func (b *binder) result(op operand, x syntax.Expr) {
 	}
 	switch op.kind {
 	case opTable:
-		if op.tab.missing && !b.opt.Editor {
+		if op.tab.missing && !b.opt.Editor && b.failed == 0 {
 			b.fail(x.Range(), "SEM0100", "none of the tables that this query reads exists")
 		}
 		name := ""

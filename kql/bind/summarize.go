@@ -56,6 +56,9 @@ func (b *binder) summarizeOp(in *table, x *syntax.SummarizeOp) *table {
 	}
 	node := &plan.Summarize{Input: b.input(in), Keys: keys, Aggs: aggs}
 	b.windowed = false
+	for _, c := range p.cols {
+		c.ghost = false
+	}
 	out := in.like(b.afterAggs(node, p, len(keys)), p.cols)
 	out.serialized = false
 	return out

@@ -16,6 +16,11 @@ func BenchmarkHot(b *testing.B) {
 		lines[i] = fmt.Sprintf("2024-05-%02d Accepted publickey for user%d from 10.%d.%d.7 port %d ssh2: RSA SHA256:%d", i%28+1, i, i%256, i/256%256, i%65536, i)
 		nums[i], stamps[i] = int64(i), 638000000000000000+int64(i)*value.TicksPerSecond
 	}
+	docs := make([]string, n)
+	for i := range docs {
+		docs[i] = fmt.Sprintf(`{"time":"2024-05-01T00:00:00Z","properties":{"user":"u%d","ip":"10.0.0.%d","ok":true,"n":%d},"tags":["a","b",%d]}`, i, i%256, i, i)
+	}
+	jsonText := value.StringVector(docs)
 	text, long := value.StringVector(lines), value.LongVector(nums)
 	when := &value.Vector{Type: value.Datetime, N: n, I: stamps}
 	s := func(x string) *value.Vector { return value.ConstOf(value.OfString(x), n) }
@@ -33,6 +38,7 @@ func BenchmarkHot(b *testing.B) {
 		{"MatchRegex", value.Bool, []*value.Vector{text, s(`user\d+5 from`)}},
 		{"extract", value.String, []*value.Vector{s(`from (\S+) port`), l(1), text}},
 		{"split", value.Dynamic, []*value.Vector{text, s(" ")}},
+		{"parse_json", value.Dynamic, []*value.Vector{jsonText}},
 		{"strcat", value.String, []*value.Vector{text, s("-"), long}},
 		{"Add", value.Long, []*value.Vector{long, l(1)}},
 		{"GreaterThan", value.Bool, []*value.Vector{long, l(5)}},

@@ -8,124 +8,6 @@ import (
 	"picket/kql/value"
 )
 
-// timeline is what the activity plugins share: an id and a time a row, split by dimensions, over bins of a period.
-type timeline struct {
-	p          *pluginRun
-	id, at     *value.Vector
-	dims       []*value.Vector
-	start, end int64
-	t          value.Type
-}
-
-// ticks reads a time or whole number; ok is false for null.
-func ticks(v *value.Vector, i int) (int64, bool) {
-	if v.IsNull(i) {
-		return 0, false
-	}
-	if v.Type == value.Real {
-		return cut(v.F[v.Idx(i)]), true
-	}
-	return v.I[v.Idx(i)], true
-}
-
-// timeline reads id and time columns, start and end, then the constants named in more, then the dimensions.
-func (p *pluginRun) timeline(more ...*value.Value) (*timeline, error) {
-	t := &timeline{p: p}
-	var err error
-	if t.id, err = p.column(0); err != nil {
-		return nil, err
-	}
-	if t.at, err = p.column(1); err != nil {
-		return nil, err
-	}
-	switch t.at.Type {
-	case value.Datetime, value.Timespan, value.Int, value.Long:
-	default:
-		return nil, invalid(p.n.At, "the timeline of %s must be a datetime, timespan or whole number, not %s", p.n.Plugin, t.at.Type)
-	}
-	t.t = t.at.Type
-	var start, end value.Value
-	if err := p.numbers(2, append([]*value.Value{&start, &end}, more...)...); err != nil {
-		return nil, err
-	}
-	t.start, t.end = asWhole(start), asWhole(end)
-	for _, v := range more {
-		if v.Type == value.String {
-			return nil, notSupported(p.n.At, "calendar windows (week, month, year) of %s are not built into picket yet; give a timespan", p.n.Plugin)
-		}
-	}
-	t.dims, err = p.dims(4 + len(more))
-	return t, err
-}
-
-// time makes a cell of the timeline's type.
-func (t *timeline) time(n int64) value.Value { return value.Of(t.t, n) }
-
-// cells makes a row's dimension cells from row i of the input.
-func (t *timeline) cells(i int32) []value.Value {
-	out := make([]value.Value, len(t.dims))
-	for k, d := range t.dims {
-		out[k] = d.At(int(i))
-	}
-	return out
-}
-
-// event is one appearance of an id.
-type event struct {
-	at int64
-	id string
-}
-
-// events lists the appearances among rows in [from, to], by time.
-func (t *timeline) events(rows []int32, from, to int64) []event {
-	var out []event
-	for _, r := range rows {
-		at, ok := ticks(t.at, int(r))
-		if !ok || at < from || at > to {
-			continue
-		}
-		out = append(out, event{at, string(value.AppendKey(nil, t.id, int(r)))})
-	}
-	sort.SliceStable(out, func(i, j int) bool { return out[i].at < out[j].at })
-	return out
-}
-
-// floorDiv divides rounding down.
-func floorDiv(a, b int64) int64 {
-	q := a / b
-	if a%b != 0 && (a < 0) != (b < 0) {
-		q--
-	}
-	return q
-}
-
-// bins gives the number of steps from start to end, both included.
-func (t *timeline) bins(step int64) (int64, error) {
-	if step <= 0 {
-		return 0, invalid(t.p.n.At, "the step of %s must be greater than 0", t.p.n.Plugin)
-	}
-	if t.end < t.start {
-		return 0, nil
-	}
-	n := (t.end-t.start)/step + 1
-	if n > maxSeries {
-		return 0, &LimitError{What: "steps of " + t.p.n.Plugin, Limit: maxSeries}
-	}
-	return n, t.p.x.step(int(n))
-}
-
-// distinct counts distinct ids over a sliding window of sorted events.
-type distinct struct {
-	n map[string]int
-}
-
-func (d *distinct) add(id string) { d.n[id]++ }
-func (d *distinct) drop(id string) {
-	if d.n[id]--; d.n[id] == 0 {
-		delete(d.n, id)
-	}
-}
-
 // activeUsersCount is active_users_count(id, time, start, end, lookback, period, activePeriods, bin [, dimensions]): how
 // many ids were seen, at one of their appearances in the bin, in at least activePeriods distinct periods of the lookback
 // window that ends there.
@@ -190,8 +72,7 @@ func activityCountsMetrics(p *pluginRun) (*batch, error) {
 	if err != nil {
 		return nil, err
 	}
-	step := asWhole(win)
-	bins, err := t.bins(step)
+	bins, err := t.grid(win)
 	if err != nil {
 		return nil, err
 	}
@@ -202,7 +83,7 @@ func activityCountsMetrics(p *pluginRun) (*batch, error) {
 		for b, k := int64(0), 0; b < bins && k < len(ev); b++ {
 			var n, fresh int64
 			ids := map[string]bool{}
-			for ; k < len(ev) && (ev[k].at-t.start)/step == b; k++ {
+			for ; k < len(ev) && t.bin(ev[k].at) == b; k++ {
 				n++
 				ids[ev[k].id] = true
 				if !seen[ev[k].id] {
@@ -213,7 +94,7 @@ func activityCountsMetrics(p *pluginRun) (*batch, error) {
 			if n == 0 {
 				continue
 			}
-			row := append([]value.Value{t.time(t.start + b*step)}, t.cells(rows[0])...)
+			row := append([]value.Value{t.edge(b)}, t.cells(rows[0])...)
 			row = append(row, value.OfLong(n), value.OfLong(int64(len(ids))), value.OfLong(fresh), value.OfLong(int64(len(seen))))
 			if err := w.add(row...); err != nil {
 				return nil, err
@@ -268,60 +149,6 @@ func activityEngagement(p *pluginRun) (*batch, error) {
 	return w.b, nil
 }
 
-// ranged reads id, time, an optional start and end of the timeline's type, then windows, then dimensions.
-func (p *pluginRun) ranged(windows ...*value.Value) (*timeline, error) {
-	t := &timeline{p: p}
-	var err error
-	if t.id, err = p.column(0); err != nil {
-		return nil, err
-	}
-	if t.at, err = p.column(1); err != nil {
-		return nil, err
-	}
-	t.t = t.at.Type
-	consts := 0
-	for i := 2; i < len(p.n.Args); i++ {
-		if _, col := p.n.Args[i].(*plan.ColRef); col {
-			break
-		}
-		consts++
-	}
-	at := 2
-	if consts >= len(windows)+2 {
-		var start, end value.Value
-		if err := p.numbers(2, &start, &end); err != nil {
-			return nil, err
-		}
-		t.start, t.end = asWhole(start), asWhole(end)
-		at = 4
-	} else {
-		first := true
-		for i := 0; i < p.in.n; i++ {
-			n, ok := ticks(t.at, i)
-			if !ok {
-				continue
-			}
-			if first || n < t.start {
-				t.start = n
-			}
-			if first || n > t.end {
-				t.end = n
-			}
-			first = false
-		}
-	}
-	if err := p.numbers(at, windows...); err != nil {
-		return nil, err
-	}
-	for _, v := range windows {
-		if v.Type == value.String {
-			return nil, notSupported(p.n.At, "calendar windows (week, month, year) of %s are not built into picket yet; give a timespan", p.n.Plugin)
-		}
-	}
-	t.dims, err = p.dims(at + len(windows))
-	return t, err
-}
-
 // activityMetrics is activity_metrics(id, time [, start, end], window [, dimensions]): for each window its ids, the ids
 // not seen in the window before, and which part of the previous window's ids came back (retention) or stayed away (churn).
 func activityMetrics(p *pluginRun) (*batch, error) {
@@ -330,8 +157,7 @@ func activityMetrics(p *pluginRun) (*batch, error) {
 	if err != nil {
 		return nil, err
 	}
-	step := asWhole(win)
-	bins, err := t.bins(step)
+	bins, err := t.grid(win)
 	if err != nil {
 		return nil, err
 	}
@@ -341,7 +167,7 @@ func activityMetrics(p *pluginRun) (*batch, error) {
 		prev := map[string]bool{}
 		for b, k := int64(0), 0; b < bins && k < len(ev); b++ {
 			ids, fresh, back := map[string]bool{}, int64(0), 0
-			for ; k < len(ev) && (ev[k].at-t.start)/step == b; k++ {
+			for ; k < len(ev) && t.bin(ev[k].at) == b; k++ {
 				id := ev[k].id
 				switch {
 				case ids[id]:
@@ -354,7 +180,7 @@ func activityMetrics(p *pluginRun) (*batch, error) {
 			}
 			if len(ids) > 0 || len(prev) > 0 {
 				retention := float64(back) / float64(len(prev))
-				row := append([]value.Value{t.time(t.start + b*step)}, t.cells(rows[0])...)
+				row := append([]value.Value{t.edge(b)}, t.cells(rows[0])...)
 				row = append(row, value.OfLong(int64(len(ids))), value.OfLong(fresh), value.OfReal(retention), value.OfReal(1-retention))
 				if err := w.add(row...); err != nil {
 					return nil, err
@@ -370,11 +196,11 @@ func activityMetrics(p *pluginRun) (*batch, error) {
 // window the ids that were new in it (its cohort), and for each window from there on how many of them came back and how
 // many ids came that no window up to the cohort's had. Ids of the lookback table are not new.
 func newActivityMetrics(p *pluginRun) (*batch, error) {
-	t, step, cohort, known, err := p.newActivityArgs()
+	t, win, cohort, known, err := p.newActivityArgs()
 	if err != nil {
 		return nil, err
 	}
-	bins, err := t.bins(step)
+	bins, err := t.grid(win)
 	if err != nil {
 		return nil, err
 	}
@@ -386,7 +212,7 @@ func newActivityMetrics(p *pluginRun) (*batch, error) {
 		first := map[string]int64{}
 		in := make([]map[string]bool, bins)
 		for _, e := range t.events(rows, t.start, t.end) {
-			b := (e.at - t.start) / step
+			b := t.bin(e.at)
 			if _, ok := first[e.id]; !ok {
 				first[e.id] = b
 			}
@@ -407,7 +233,7 @@ func newActivityMetrics(p *pluginRun) (*batch, error) {
 		}
 		for from := int64(0); from < bins; from++ {
 			n := len(cohorts[from])
-			if n == 0 || cohort != nil && from != (*cohort-t.start)/step {
+			if n == 0 || cohort != nil && from != t.bin(*cohort) {
 				continue
 			}
 			for to := from; to < bins; to++ {
@@ -423,7 +249,7 @@ func newActivityMetrics(p *pluginRun) (*batch, error) {
 					}
 				}
 				rate := float64(kept) / float64(n)
-				row := append([]value.Value{t.time(t.start + from*step), t.time(t.start + to*step)}, t.cells(rows[0])...)
+				row := append([]value.Value{t.edge(from), t.edge(to)}, t.cells(rows[0])...)
 				row = append(row, value.OfLong(int64(fresh)), value.OfLong(int64(kept)), value.OfLong(int64(n-kept)), value.OfReal(rate), value.OfReal(1-rate))
 				if err := w.add(row...); err != nil {
 					return nil, err
@@ -436,43 +262,40 @@ func newActivityMetrics(p *pluginRun) (*batch, error) {
 
 // newActivityArgs reads new_activity_metrics' arguments: after the window come a constant cohort, column dimensions and a
 // table of known ids, each optional.
-func (p *pluginRun) newActivityArgs() (t *timeline, step int64, cohort *int64, known map[string]bool, err error) {
+func (p *pluginRun) newActivityArgs() (t *timeline, win value.Value, cohort *int64, known map[string]bool, err error) {
 	t = &timeline{p: p}
 	if t.id, err = p.column(0); err != nil {
-		return nil, 0, nil, nil, err
+		return nil, win, nil, nil, err
 	}
 	if t.at, err = p.column(1); err != nil {
-		return nil, 0, nil, nil, err
+		return nil, win, nil, nil, err
 	}
 	t.t = t.at.Type
-	var start, end, win value.Value
+	var start, end value.Value
 	if err := p.numbers(2, &start, &end, &win); err != nil {
-		return nil, 0, nil, nil, err
+		return nil, win, nil, nil, err
 	}
-	if win.Type == value.String {
-		return nil, 0, nil, nil, notSupported(p.n.At, "calendar windows (week, month, year) of %s are not built into picket yet; give a timespan", p.n.Plugin)
-	}
-	t.start, t.end, step = asWhole(start), asWhole(end), asWhole(win)
+	t.start, t.end = asWhole(start), asWhole(end)
 	known = map[string]bool{}
 	for i := 5; i < len(p.n.Args); i++ {
 		switch a := p.n.Args[i].(type) {
 		case *plan.ColRef:
 			v, err := p.column(i)
 			if err != nil {
-				return nil, 0, nil, nil, err
+				return nil, win, nil, nil, err
 			}
 			t.dims = append(t.dims, v)
 		case *plan.TableArg:
 			in, err := p.x.build(a.Node)
 			if err != nil {
-				return nil, 0, nil, nil, err
+				return nil, win, nil, nil, err
 			}
 			for b, err := range in {
 				if err == nil {
 					err = p.x.step(b.n)
 				}
 				if err != nil {
-					return nil, 0, nil, nil, err
+					return nil, win, nil, nil, err
 				}
 				// The ids are the column named as the id's, else the last one.
 				at := len(b.vecs) - 1
@@ -490,13 +313,13 @@ func (p *pluginRun) newActivityArgs() (t *timeline, step int64, cohort *int64, k
 		default:
 			v, err := p.constant(i)
 			if err != nil {
-				return nil, 0, nil, nil, err
+				return nil, win, nil, nil, err
 			}
 			n := asWhole(v)
 			cohort = &n
 		}
 	}
-	return t, step, cohort, known, nil
+	return t, win, cohort, known, nil
 }
 
 // sessionCount is session_count(id, time, start, end, bin, lookback [, dimensions]): the sessions that begin in each bin.

@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -29,6 +30,15 @@ func (x *run) parseKv(n *plan.ParseKv) (batches, error) {
 	if text.window {
 		in = x.whole(in, cols)
 	}
+	var re *regexp.Regexp
+	if n.Regex != "" {
+		if re, err = x.ev.CompileRegex(n.Regex); err != nil {
+			return nil, &Error{Code: "Invalid", Msg: "the pattern of parse-kv is no regular expression", At: n.X.Pos(), Err: err}
+		}
+		if re.NumSubexp() != 2 {
+			return nil, invalid(n.X.Pos(), "the pattern of parse-kv must have two groups, one for the key and one for the value, not %d", re.NumSubexp())
+		}
+	}
 	return func(yield func(*batch, error) bool) {
 		for b, err := range in {
 			var v *value.Vector
@@ -47,7 +57,7 @@ func (x *run) parseKv(n *plan.ParseKv) (batches, error) {
 				c.Grow(b.n)
 			}
 			for i := 0; i < b.n; i++ {
-				p := kvParser{n: n, s: value.Text(v, i)}
+				p := kvParser{n: n, re: re, s: value.Text(v, i)}
 				found := p.parse()
 				for c, k := range n.Keys {
 					if s, ok := found[k.Name]; ok {
@@ -75,17 +85,24 @@ func (x *run) parseKv(n *plan.ParseKv) (batches, error) {
 // kvParser reads one text.
 type kvParser struct {
 	n   *plan.ParseKv
+	re  *regexp.Regexp // when keys and values are the groups of a regular expression
 	s   string
 	pos int
 }
 
-// quote returns the closing mark when s has an opening quote at pos.
+// quote returns the closing mark and the width of the opening one when s has an opening mark at pos. A pair of marks is
+// written as one or two characters.
 func (p *kvParser) quote() (closing string, width int) {
-	q := p.n.Quote
-	if len(q) == 0 || q[0] == "" || !strings.HasPrefix(p.s[p.pos:], q[0]) {
-		return "", 0
+	for _, q := range p.n.Quote {
+		open, w := utf8.DecodeRuneInString(q)
+		if w > 0 && strings.HasPrefix(p.s[p.pos:], string(open)) {
+			if len(q) > w {
+				return q[w:], w
+			}
+			return q, w
+		}
 	}
-	return q[len(q)-1], len(q[0])
+	return "", 0
 }
 
 // quoted reads a quoted text at pos, whose opening mark is width bytes long.
@@ -134,6 +151,14 @@ func (p *kvParser) delimiter(text string, written bool) int {
 
 func (p *kvParser) parse() map[string]string {
 	found := map[string]string{}
+	if p.re != nil {
+		for _, m := range p.re.FindAllStringSubmatch(p.s, -1) {
+			if _, dup := found[strings.TrimSpace(m[1])]; !dup {
+				found[strings.TrimSpace(m[1])] = strings.TrimSpace(m[2])
+			}
+		}
+		return found
+	}
 	if p.n.HasPair && p.n.PairDelimiter == "" || p.n.HasKv && p.n.KvDelimiter == "" {
 		return found
 	}

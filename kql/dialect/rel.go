@@ -93,8 +93,17 @@ func (r *rel) wrap(drop bool) *rel {
 	if len(list) == 0 {
 		list = []string{"1 AS one"}
 	}
-	w.from = "(" + inner.sql(list) + ")"
+	w.from = "(" + fence(inner.sql(list), inner.limit) + ")"
 	return w
+}
+
+// fence keeps conditions that follow a limit from being moved below it: DuckDB 1.5 hands what it learns from the
+// other side of a join, or from a scalar sub-select, down through LIMIT to the scan.
+func fence(sql string, limit int64) string {
+	if limit < 0 {
+		return sql
+	}
+	return "WITH m AS MATERIALIZED (" + sql + ") SELECT * FROM m"
 }
 
 // plain is r ready for a condition or a new list of columns: a limit is behind a sub-select.

@@ -2,6 +2,7 @@ package dialect
 
 import (
 	"fmt"
+	"regexp"
 
 	"picket/kql/plan"
 	"picket/kql/value"
@@ -16,6 +17,9 @@ func orderable(t value.Type) bool {
 	return false
 }
 
+// column finds a column in an expression.
+var column = regexp.MustCompile(`\bc[0-9]|t\."`)
+
 // sort orders rows, and keeps the first limit of them when it is not negative.
 func (l *lowering) sort(keys []plan.SortKey, limit int64, in *rel) *rel {
 	r := in.plain()
@@ -25,8 +29,8 @@ func (l *lowering) sort(keys []plan.SortKey, limit int64, in *rel) *rel {
 		if !ok || !orderable(x.t) {
 			return nil
 		}
-		if x.k != nil {
-			continue // orders nothing, and a number would mean a column
+		if x.k != nil || !column.MatchString(x.sql) {
+			continue // orders nothing, and DuckDB refuses a constant
 		}
 		dir := "ASC"
 		if k.Desc {

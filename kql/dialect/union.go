@@ -76,7 +76,7 @@ func (l *lowering) union(n *plan.Union, in []*rel) *rel {
 		}
 		parts[i] = c.sql(list)
 		if c.limit >= 0 {
-			parts[i] = "(" + parts[i] + ")"
+			parts[i] = "SELECT * FROM (" + fence(parts[i], c.limit) + ")"
 		}
 		out.weak = out.weak && r.weak
 	}

@@ -208,7 +208,7 @@ func newRun(ctx context.Context, q *plan.Query, src Source, opt Options) *run {
 	}
 	return &run{
 		ctx: ctx, q: q, src: src, opt: opt, ev: c,
-		rows: map[int]*batch{}, shared: map[int][]*batch{},
+		rows: map[int]*batch{}, outer: map[int]value.Value{}, shared: map[int][]*batch{},
 		scalars: map[*plan.ScalarSub]*value.Vector{}, sets: map[*plan.InSub]*inSet{},
 	}
 }

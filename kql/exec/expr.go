@@ -71,6 +71,14 @@ func (x *run) compile(e plan.Expr, l layout) (*expr, error) {
 		return &expr{t: e.T, k: v}, nil
 	case *plan.InSub:
 		return x.compileIn(e, l)
+	case *plan.OuterRef:
+		return &expr{t: e.T, f: func(b *batch) (*value.Vector, error) {
+			v, ok := x.outer[e.ID]
+			if !ok || v.Type != e.T {
+				return nil, fmt.Errorf("BUG: the plan reads the key of partition %d outside of it", e.ID)
+			}
+			return value.ConstOf(v, b.n), nil
+		}}, nil
 	case nil:
 		return nil, errors.New("BUG: the plan has an empty expression")
 	}

@@ -51,8 +51,12 @@ func (x *run) partition(n *plan.Partition) (batches, error) {
 			parts[id] = append(parts[id], int32(i))
 		}
 		outer := x.rows[n.ID]
-		defer func() { x.rows[n.ID] = outer }()
-		for _, rows := range parts {
+		defer func() {
+			x.rows[n.ID] = outer
+			delete(x.outer, n.ID)
+		}()
+		for id, rows := range parts {
+			x.outer[n.ID] = g.keys[0].At(id)
 			leaf := &batch{n: len(rows), vecs: make([]*value.Vector, len(from))}
 			for c, at := range from {
 				leaf.vecs[c] = value.Gather(b.vecs[at], rows)

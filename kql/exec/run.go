@@ -56,8 +56,9 @@ type run struct {
 	opt Options
 	ev  *eval.Ctx
 
-	rows    map[int]*batch   // what Correlated leaves read, by ID
-	shared  map[int][]*batch // shared sub-plans that were computed
+	rows    map[int]*batch      // what Correlated leaves read, by ID
+	outer   map[int]value.Value // the key of the part that a Partition is at, by ID
+	shared  map[int][]*batch    // shared sub-plans that were computed
 	scalars map[*plan.ScalarSub]*value.Vector
 	sets    map[*plan.InSub]*inSet
 

@@ -94,7 +94,12 @@ func (b *binder) evaluateOp(x *syntax.PipeExpr, in *table, op *syntax.EvaluateOp
 
 // pluginSchema asks for the columns that depend on the data.
 func (b *binder) pluginSchema(t *table, node *plan.Evaluate, at syntax.Span) {
-	sch, err := b.opt.PluginSchema(node)
+	ask := *node
+	var undo undoLog
+	ask.Input = b.inlined(node.Input, &undo)
+	plan.Exprs(&ask, func(e plan.Expr) { b.inlinedExpr(e, &undo) })
+	sch, err := b.opt.PluginSchema(&ask)
+	undo.restore()
 	if err != nil {
 		b.fail(at, "SEM0252", "the columns of %s could not be found: %v", quoteName(node.Plugin), err)
 		return
@@ -417,4 +422,72 @@ func (p *pluginCall) pivotColumns() []*column {
 		}
 	}
 	return p.copies(p.in.cols, func(c *column) bool { return skip[c.ID] })
+}
+
+// undoLog remembers the sub-plans of expressions that were replaced for a while.
+type undoLog []func()
+
+func (u *undoLog) restore() {
+	for i := len(*u) - 1; i >= 0; i-- {
+		(*u)[i]()
+	}
+}
+
+// inlined is n with all shared sub-plans in line, so that it can be run on its own before the query is whole.
+func (b *binder) inlined(n plan.Node, undo *undoLog) plan.Node {
+	if n == nil {
+		return nil
+	}
+	if r, ok := n.(*plan.SharedRef); ok {
+		s := b.sharedRefs[r]
+		if s == nil {
+			return n
+		}
+		sub := b.inlined(s.tab.node, undo)
+		if s.refs[0] == r {
+			return sub
+		}
+		return renamed(sub, r.Out)
+	}
+	plan.Exprs(n, func(e plan.Expr) { b.inlinedExpr(e, undo) })
+	ins := plan.Inputs(n)
+	changed := false
+	out := make([]plan.Node, len(ins))
+	for i, x := range ins {
+		out[i] = b.inlined(x, undo)
+		changed = changed || out[i] != x
+	}
+	if !changed {
+		return n
+	}
+	return plan.WithInputs(n, out)
+}
+
+func (b *binder) inlinedExpr(e plan.Expr, undo *undoLog) {
+	set := func(at *plan.Node) {
+		old := *at
+		*undo = append(*undo, func() { *at = old })
+		*at = b.inlined(old, undo)
+	}
+	plan.WalkExpr(e, func(e plan.Expr) bool {
+		switch e := e.(type) {
+		case *plan.ScalarSub:
+			set(&e.Node)
+		case *plan.InSub:
+			set(&e.Node)
+		case *plan.TableArg:
+			set(&e.Node)
+		}
+		return true
+	})
+}
+
+// renamed gives the columns of n the ids of cols.
+func renamed(n plan.Node, cols []plan.Col) plan.Node {
+	have := n.Cols()
+	items := make([]plan.Item, len(cols))
+	for i := range cols {
+		items[i] = plan.Item{Col: cols[i], Expr: plan.Ref(have[i])}
+	}
+	return &plan.Project{Input: n, Items: items}
 }

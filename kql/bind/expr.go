@@ -289,7 +289,7 @@ func (b *binder) binary(x *syntax.BinaryExpr) operand {
 	l := b.operand(x.X)
 	r := b.operand(x.Y)
 	name := string(x.Op)
-	if b.search != nil && l.star {
+	if l.star && b.row != nil {
 		return b.starPredicate(x, name, r)
 	}
 	return b.operatorCall(name, []arg{l, r}, x.OpSpan, x, true)

@@ -184,7 +184,9 @@ func (b *binder) noteRefs(x syntax.Expr) {
 
 // starPredicate binds * op value: some column fulfils it.
 func (b *binder) starPredicate(x *syntax.BinaryExpr, name string, r arg) operand {
-	b.search.star = true
+	if b.search != nil {
+		b.search.star = true
+	}
 	star := arg{operand: operand{kind: opScalar, t: tDynamic, e: nullExpr(), src: x.X}, x: x.X, star: true}
 	op := b.operatorCall(name, []arg{star, r}, x.OpSpan, x, true)
 	if op.t.isErr() {
@@ -201,7 +203,7 @@ func (b *binder) anyColumn(name string, v plan.Expr, at plan.Span) plan.Expr {
 	case "Search":
 		name = "Has"
 	}
-	if b.search.caseSensitive {
+	if b.search != nil && b.search.caseSensitive {
 		switch name {
 		case "Has", "Contains", "StartsWith", "EndsWith", "HasPrefix", "HasSuffix":
 			name += "Cs"
@@ -257,7 +259,7 @@ func (b *binder) wildcardText(s string, at plan.Span) plan.Expr {
 		return b.anyColumn(name, plan.Str(inner), at)
 	}
 	pat := "(?i)"
-	if b.search.caseSensitive {
+	if b.search != nil && b.search.caseSensitive {
 		pat = ""
 	}
 	for i, p := range strings.Split(inner, "*") {

@@ -268,12 +268,7 @@ func (in *inliner) rebuild(n plan.Node) plan.Node {
 			if len(s.refs) > 0 && s.refs[0] == r {
 				return sub
 			}
-			cols := sub.Cols()
-			items := make([]plan.Item, len(r.Out))
-			for i := range r.Out {
-				items[i] = plan.Item{Col: r.Out[i], Expr: plan.Ref(cols[i])}
-			}
-			return &plan.Project{Input: sub, Items: items}
+			return renamed(sub, r.Out)
 		}
 		if s.entry == nil {
 			sub := in.node(s.tab.node)

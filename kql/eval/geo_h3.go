@@ -103,18 +103,21 @@ func geoH3Funcs(t table) {
 		if len(args) > 1 {
 			res = longs(args[1])
 		}
+		radius := toleranceArg(args, 2, 0)
 		out := value.New(value.Dynamic, n)
 		for i := range out.D {
-			if len(args) > 2 && !args[2].IsNull(i) && reals(args[2]).at(i) != 0 {
-				return nil, refuse("geo_polygon_to_h3cells", "a radius is not supported; buffer the polygon first")
-			}
 			k := int64(6)
 			if len(args) > 1 && !res.isNull(i) {
 				k = res.at(i)
 			}
 			s, ok := readShape(a.at(i))
-			if !ok || k < 0 || k > h3.MaxResolution {
+			m, ok2 := radius(i)
+			if !ok || !ok2 || k < 0 || k > h3.MaxResolution || toAngle(m) > math.Pi/3 {
 				continue
+			}
+			s, err := s.grown(toAngle(m))
+			if err != nil {
+				return nil, err
 			}
 			if cells := h3Fill(s, int(k)); cells != nil {
 				out.D[i] = h3Texts(cells)

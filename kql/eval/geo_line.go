@@ -84,6 +84,9 @@ func geoLineFuncs(t table) {
 		if !ok {
 			return nil, nil
 		}
+		if len(lines) > 1 {
+			lines = chain(lines)
+		}
 		var out [][]s2.Point
 		for _, l := range lines {
 			if s := simplifyLine(l, tol); len(s) >= 2 && extent(s) > tol {
@@ -138,14 +141,22 @@ func geoLineFuncs(t table) {
 		return collection(pts, lines, nil), true, nil
 	}))
 	t.pure("geo_line_to_s2cells", func(_ *Ctx, _ value.Type, n int, args []*value.Vector) (*value.Vector, error) {
-		return s2Covering("geo_line_to_s2cells", n, args, func(d any) ([]s2.Region, float64, bool) {
+		return s2Covering(n, args, func(d any, radius s1.Angle) ([]s2.Region, float64, bool, error) {
 			lines, ok := readLines(d)
-			var rs []s2.Region
-			for _, l := range lines {
-				pl := s2.Polyline(l)
-				rs = append(rs, &pl)
+			if !ok || radius == 0 {
+				var rs []s2.Region
+				for _, l := range lines {
+					pl := s2.Polyline(l)
+					rs = append(rs, &pl)
+				}
+				return rs, 0, ok, nil
 			}
-			return rs, 0, ok
+			s, err := buffered(nil, lines, radius, radius/200)
+			if err != nil {
+				return nil, 0, false, err
+			}
+			rs, area := s.regions()
+			return rs, area, true, nil
 		})
 	})
 }

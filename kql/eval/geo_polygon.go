@@ -162,27 +162,20 @@ func geoPolygonFuncs(t table) {
 		if !ok {
 			return nil, nil, false
 		}
-		var lines [][]s2.Point
-		for _, rings := range s.rings {
-			for _, r := range rings {
-				lines = append(lines, append(append([]s2.Point{}, r...), r[0]))
-			}
-		}
-		return s.rings, lines, true
+		return s.rings, s.outlines(), true
 	}))
 	t.pure("geo_polygon_to_s2cells", func(_ *Ctx, _ value.Type, n int, args []*value.Vector) (*value.Vector, error) {
-		return s2Covering("geo_polygon_to_s2cells", n, args, func(d any) ([]s2.Region, float64, bool) {
+		return s2Covering(n, args, func(d any, radius s1.Angle) ([]s2.Region, float64, bool, error) {
 			s, ok := readShape(d)
 			if !ok {
-				return nil, 0, false
+				return nil, 0, false, nil
 			}
-			var rs []s2.Region
-			area := 0.0
-			for _, p := range s.polys {
-				rs = append(rs, p)
-				area += p.Area()
+			s, err := s.grown(radius)
+			if err != nil {
+				return nil, 0, false, err
 			}
-			return rs, area, true
+			rs, area := s.regions()
+			return rs, area, true, nil
 		})
 	})
 	for _, name := range []string{"__geo_polygon_s2cell_covering_level", "__geo_polygon_validate", "__geo_line_s2cell_covering_level",
@@ -391,28 +384,70 @@ func bufferFunc(read func(d any) (polys [][][]s2.Point, lines [][]s2.Point, ok b
 			if !ok || !ok2 || radius.isNull(i) || !(radius.at(i) > 0) || toAngle(radius.at(i)) > math.Pi/3 {
 				continue
 			}
-			r := toAngle(radius.at(i))
-			shapes := []*shape{}
-			if polys != nil {
-				shapes = append(shapes, &shape{rings: polys})
-			}
-			count := 0
-			lineEdges(lines, func(p, q s2.Point) bool {
-				shapes = append(shapes, &shape{rings: [][][]s2.Point{{capsule(p, q, r, toAngle(math.Max(m, 0.1)))}}})
-				count++
-				return count <= 2000
-			})
-			if count > 2000 {
-				return nil, refuse("geo buffer", "a shape of more than 2000 edges is not supported; simplify it first")
-			}
-			union, err := uniteAll(shapes)
+			u, err := buffered(polys, lines, toAngle(radius.at(i)), toAngle(math.Max(m, 0.1)))
 			if err != nil {
 				return nil, err
 			}
-			out.D[i] = polygonsJSON(union)
+			out.D[i] = polygonsJSON(u.rings)
 		}
 		return out, nil
 	}
+}
+
+// outlines gives the rings as closed lines.
+func (s *shape) outlines() [][]s2.Point {
+	var lines [][]s2.Point
+	for _, rings := range s.rings {
+		for _, r := range rings {
+			lines = append(lines, append(append([]s2.Point{}, r...), r[0]))
+		}
+	}
+	return lines
+}
+
+// regions gives the polygons as regions that cells can cover, and their area.
+func (s *shape) regions() (rs []s2.Region, area float64) {
+	for _, p := range s.polys {
+		rs = append(rs, p)
+		area += p.Area()
+	}
+	return rs, area
+}
+
+// grown gives the shape with everything within a radius of it.
+func (s *shape) grown(radius s1.Angle) (*shape, error) {
+	if radius == 0 {
+		return s, nil
+	}
+	return buffered(s.rings, s.outlines(), radius, radius/200)
+}
+
+// buffered unites polygons with capsules around the edges of lines.
+func buffered(polys [][][]s2.Point, lines [][]s2.Point, r, tol s1.Angle) (*shape, error) {
+	shapes := []*shape{}
+	if polys != nil {
+		shapes = append(shapes, &shape{rings: polys})
+	}
+	count := 0
+	lineEdges(lines, func(p, q s2.Point) bool {
+		shapes = append(shapes, &shape{rings: [][][]s2.Point{{capsule(p, q, r, tol)}}})
+		count++
+		return count <= 2000
+	})
+	if count > 2000 {
+		return nil, refuse("geo buffer", "a shape of more than 2000 edges is not supported; simplify it first")
+	}
+	union, err := uniteAll(shapes)
+	if err != nil {
+		return nil, err
+	}
+	out := &shape{}
+	for _, rings := range union {
+		if !out.add(rings) {
+			return nil, refuse("geo buffer", "the buffer has no simple boundary; try another tolerance")
+		}
+	}
+	return out, nil
 }
 
 // capsule is the ring at a distance around an arc.
@@ -440,23 +475,28 @@ func capsule(p, q s2.Point, r, tol s1.Angle) []s2.Point {
 const maxCells = 65536
 
 // s2Covering is geo_*_to_s2cells(shape[, level[, radius]]): the tokens of the cells of one level that cover.
-func s2Covering(fn string, n int, args []*value.Vector, read func(d any) ([]s2.Region, float64, bool)) (*value.Vector, error) {
+func s2Covering(n int, args []*value.Vector, read func(d any, radius s1.Angle) ([]s2.Region, float64, bool, error)) (*value.Vector, error) {
 	a := dyns(args[0])
 	var level col[int64]
 	if len(args) > 1 {
 		level = longs(args[1])
 	}
+	radius := toleranceArg(args, 2, 0)
 	out := value.New(value.Dynamic, n)
 	for i := range out.D {
-		if len(args) > 2 && !args[2].IsNull(i) && reals(args[2]).at(i) != 0 {
-			return nil, refuse(fn, "a radius is not supported; buffer the shape first")
-		}
 		k := int64(11)
 		if len(args) > 1 && !level.isNull(i) {
 			k = level.at(i)
 		}
-		regions, area, ok := read(a.at(i))
-		if !ok || k < 0 || k > 30 || area > maxCells*2*s2.AvgAreaMetric.Value(int(k)) {
+		m, ok := radius(i)
+		if !ok || k < 0 || k > 30 || toAngle(m) > math.Pi/3 {
+			continue
+		}
+		regions, area, ok, err := read(a.at(i), toAngle(m))
+		if err != nil {
+			return nil, err
+		}
+		if !ok || area > maxCells*2*s2.AvgAreaMetric.Value(int(k)) {
 			continue
 		}
 		rc := &s2.RegionCoverer{MinLevel: int(k), MaxLevel: int(k), LevelMod: 1, MaxCells: maxCells + 1}

@@ -112,6 +112,8 @@ func TestMath(t *testing.T) {
 		want float64
 	}{
 		{"loggamma", []any{5}, 3.1780538303479458},
+		{"beta_inv", []any{0.1, 10.0, 20.0}, 0.226415022388749},
+		{"beta_cdf", []any{0.9, 10.0, 20.0}, 0.999999999999959},
 		{"beta_pdf", []any{0.5, 10.0, 20.0}, 0.746176019310951},
 		{"welch_test", []any{welchA[0], welchA[1], 15, welchB[0], welchB[1], 15}, 0.021},
 		{"convert_angle", []any{1.2, "Degree", "Arcminute"}, 72},

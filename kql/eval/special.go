@@ -11,7 +11,9 @@ func specialFuncs(t table) {
 		return l, !(x[0] < 0)
 	}))
 	t.pure("beta_cdf", realN(func(x []float64) (float64, bool) { return betaCDF(x[0], x[1], x[2]), true }))
-	t.pure("beta_inv", realN(func(x []float64) (float64, bool) { return betaInv(x[0], x[1], x[2]), true }))
+	t.pure("beta_inv", realN(func(x []float64) (float64, bool) {
+		return betaInv(x[0], x[1], x[2]), x[0] > 0 && x[0] <= 1
+	}))
 	t.pure("beta_pdf", realN(func(x []float64) (float64, bool) { return betaPDF(x[0], x[1], x[2]), true }))
 	t.pure("welch_test", realN(func(x []float64) (float64, bool) {
 		return welch(x[0], x[1], x[2], x[3], x[4], x[5])
@@ -27,7 +29,7 @@ func lnBeta(a, b float64) float64 {
 
 // betaCDF is the cumulative beta distribution; NaN outside its domain.
 func betaCDF(x, a, b float64) float64 {
-	if !(x >= 0 && x <= 1 && a > 0 && b > 0) {
+	if !(x >= 0 && x <= 1 && a > 0 && b > 0 && a <= 10_000 && b <= 10_000) {
 		return math.NaN()
 	}
 	if x == 0 || x == 1 {
@@ -78,7 +80,7 @@ func betaPDF(x, a, b float64) float64 {
 
 // betaInv finds x with betaCDF(x) = p by bisection and Newton steps.
 func betaInv(p, a, b float64) float64 {
-	if !(p >= 0 && p <= 1 && a > 0 && b > 0) {
+	if !(p >= 0 && p <= 1 && a > 0 && b > 0 && a <= 10_000 && b <= 10_000) {
 		return math.NaN()
 	}
 	if p == 0 || p == 1 {
@@ -109,6 +111,20 @@ func betaInv(p, a, b float64) float64 {
 	return x
 }
 
+// studentTail is the two-sided tail of Student's distribution.
+func studentTail(t, df float64) float64 {
+	x := df / (df + t*t)
+	a, b := df/2, 0.5
+	if x == 0 || x == 1 {
+		return x
+	}
+	front := math.Exp(a*math.Log(x) + b*math.Log1p(-x) - lnBeta(a, b))
+	if x < (a+1)/(a+b+2) {
+		return front * betaFraction(x, a, b) / a
+	}
+	return 1 - front*betaFraction(1-x, b, a)/b
+}
+
 // welch is the p value of Welch's two-sided t-test from means, variances and counts.
 func welch(m1, v1, n1, m2, v2, n2 float64) (float64, bool) {
 	if !(n1 > 1 && n2 > 1 && v1 >= 0 && v2 >= 0) || v1+v2 == 0 {
@@ -117,5 +133,5 @@ func welch(m1, v1, n1, m2, v2, n2 float64) (float64, bool) {
 	a, b := v1/n1, v2/n2
 	t := (m1 - m2) / math.Sqrt(a+b)
 	df := (a + b) * (a + b) / (a*a/(n1-1) + b*b/(n2-1))
-	return betaCDF(df/(df+t*t), df/2, 0.5), true
+	return studentTail(t, df), true
 }

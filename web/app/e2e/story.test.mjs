@@ -24,7 +24,7 @@ test('a decoy is opened, its incident worked and closed', { skip, timeout: 180_0
   await signIn(page, picket.user, 'not the password');
   await page.getByRole('alert').filter({ hasText: 'wrong' }).waitFor();
   await signIn(page, picket.user, picket.password);
-  await page.getByRole('heading', { name: 'Incidents' }).waitFor();
+  await page.getByRole('heading', { name: 'Incidents', level: 1 }).waitFor();
 
   await picket.run('canary', 'open', picket.document);
   const row = page.getByRole('table', { name: 'Incidents' }).getByRole('link', { name: /canarytoken/i });

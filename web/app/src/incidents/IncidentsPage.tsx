@@ -183,7 +183,7 @@ export default function IncidentsPage() {
                     title={status.includes('Closed') ? 'No incidents yet' : 'No open incidents'}
                     text={
                       <>
-                        Analytics rules make incidents out of rows. <PageLink to="/tokens/new">Place a decoy</PageLink> to be told when somebody opens it, or <PageLink to="/rules">import a rule</PageLink> for what you collect.
+                        Analytics rules make incidents out of rows. <PageLink inText to="/tokens/new">Place a decoy</PageLink> to be told when somebody opens it, or <PageLink inText to="/rules">import a rule</PageLink> for what you collect.
                       </>
                     }
                     action={!status.includes('Closed') ? <Button onClick={() => set({ status: 'New,Active,Closed' })}>Show closed ones</Button> : undefined}

@@ -236,7 +236,7 @@ function History({ hits, id }: { hits: Hit[]; id: string }) {
       ) : null}
       {unknown > 0 && (
         <span className={styles.meta}>
-          {plural(unknown, 'trip')} without a place: private addresses have none, and public ones need <PageLink to="/workspace/places">place data</PageLink>.
+          {plural(unknown, 'trip')} without a place: private addresses have none, and public ones need <PageLink inText to="/workspace/places">place data</PageLink>.
         </span>
       )}
       <div className={styles.scroll}>

@@ -1,6 +1,5 @@
 import {
   Button,
-  Card,
   Checkbox,
   Field,
   Input,
@@ -46,7 +45,20 @@ const useStyles = makeStyles({
   step: { padding: '6px 14px', fontSize: '13px', borderBottom: `2px solid ${tokens.colorNeutralStroke2}`, color: tokens.colorNeutralForeground3 },
   now: { borderBottomColor: tokens.colorBrandStroke1, color: tokens.colorNeutralForeground1, fontWeight: 600 },
   kinds: { display: 'grid', gridTemplateColumns: 'repeat(auto-fill, minmax(230px, 1fr))', gap: '12px', maxWidth: '1000px' },
-  kind: { cursor: 'pointer', minHeight: '110px', alignItems: 'start' },
+  kind: {
+    cursor: 'pointer',
+    minHeight: '92px',
+    display: 'grid',
+    gap: '8px',
+    alignContent: 'start',
+    padding: '14px 16px',
+    border: `1px solid ${tokens.colorNeutralStroke1}`,
+    borderRadius: '4px',
+    ':hover': { backgroundColor: tokens.colorSubtleBackgroundHover },
+    ':focus-within': { outline: `2px solid ${tokens.colorStrokeFocus2}` },
+  },
+  chosen: { border: `2px solid ${tokens.colorBrandStroke1}`, padding: '13px 15px', backgroundColor: tokens.colorBrandBackground2 },
+  radio: { position: 'absolute', opacity: 0 },
   kindHead: { display: 'flex', gap: '8px', alignItems: 'center', fontWeight: 600 },
   small: { fontSize: '12px', color: tokens.colorNeutralForeground2 },
   form: { display: 'grid', gap: '16px', maxWidth: '720px' },
@@ -165,21 +177,23 @@ function Wizard({ kinds, decoyFields }: { kinds: TokenKind[]; decoyFields: strin
       {at === 'Kind' && (
         <div className={styles.kinds} role="radiogroup" aria-label="Kind of token">
           {kinds.map((k) => (
-            <Card
-              key={k.kind}
-              className={styles.kind}
-              selected={k.kind === kindName}
-              onSelectionChange={() => {
-                setKindName(k.kind);
-                setFileName(k.fileNames?.[0] ?? '');
-                setDocument(null);
-              }}
-            >
+            <label key={k.kind} className={mergeClasses(styles.kind, k.kind === kindName && styles.chosen)}>
+              <input
+                type="radio"
+                name="kind"
+                className={styles.radio}
+                checked={k.kind === kindName}
+                onChange={() => {
+                  setKindName(k.kind);
+                  setFileName(k.fileNames?.[0] ?? '');
+                  setDocument(null);
+                }}
+              />
               <span className={styles.kindHead}>
                 {icons[k.kind] ?? <DocumentKeyRegular fontSize={24} />} {k.title}
               </span>
               <span className={styles.small}>{k.about}</span>
-            </Card>
+            </label>
           ))}
         </div>
       )}
@@ -277,7 +291,7 @@ function Wizard({ kinds, decoyFields }: { kinds: TokenKind[]; decoyFields: strin
               </div>
             ) : (
               <span className={styles.small}>
-                No playbook with a callback address is deployed. <PageLink to="/playbooks/deploy">Deploy one</PageLink>, such as Ingest-CanaryTokens, to turn trips into rows and incidents.
+                No playbook with a callback address is deployed. <PageLink inText to="/playbooks/deploy">Deploy one</PageLink>, such as Ingest-CanaryTokens, to turn trips into rows and incidents.
               </span>
             )}
           </Field>

@@ -40,6 +40,7 @@ const useStyles = makeStyles({
     borderRadius: '2px',
   },
   link: { color: tokens.colorBrandForegroundLink, textDecorationLine: 'none', ':hover': { textDecorationLine: 'underline' } },
+  inText: { textDecorationLine: 'underline' },
   table: { width: '100%', borderCollapse: 'collapse', fontSize: '13px' },
   th: {
     textAlign: 'left',
@@ -156,10 +157,11 @@ export function Code({ children, style }: { children: string; style?: CSSPropert
 
 export const Json = ({ of }: { of: unknown }) => <Code>{typeof of === 'string' ? of : JSON.stringify(of, null, 2)}</Code>;
 
-export function PageLink({ to, children }: { to: string; children: ReactNode }) {
+/** A link within picket; inText underlines it, since there colour alone would mark it. */
+export function PageLink({ to, children, inText }: { to: string; children: ReactNode; inText?: boolean }) {
   const styles = useStyles();
   return (
-    <Link href={to} className={styles.link}>
+    <Link href={to} className={mergeClasses(styles.link, inText && styles.inText)}>
       {children}
     </Link>
   );

@@ -9,6 +9,10 @@ import { promisify } from 'node:util';
 export const binary = process.env.PICKET ?? join(import.meta.dirname, '../../../bin/picket');
 export const present = existsSync(binary);
 
+// The community's own playbook and rule, where they lie; without them the program's own stand in.
+const shared = process.env.PICKET_SHARED ?? join(import.meta.dirname, '../../../../shared');
+export const community = existsSync(join(shared, 'seed/Ingest-CanaryTokens'));
+
 function freePort() {
   return new Promise((done, fail) => {
     const s = createServer();
@@ -23,7 +27,7 @@ function freePort() {
 export async function startPicket() {
   const data = mkdtempSync(join(tmpdir(), 'picket-e2e-'));
   const [listen, trip, http] = [await freePort(), await freePort(), await freePort()].map((p) => '127.0.0.1:' + p);
-  const child = spawn(binary, ['serve', '--demo', '--data', data, '--listen', listen, '--trip', trip, '--http', http], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(binary, ['serve', '--demo', '--data', data, '--listen', listen, '--trip', trip, '--http', http, ...(community ? ['--content', shared] : [])], { stdio: ['ignore', 'pipe', 'pipe'] });
   let log = '';
   child.stdout.on('data', (c) => (log += c));
   child.stderr.on('data', (c) => (log += c));

@@ -1,6 +1,8 @@
 package dialect
 
 import (
+	"maps"
+
 	"picket/kql/plan"
 	"picket/kql/value"
 )
@@ -103,10 +105,10 @@ func table() map[string]callFunc {
 
 // alone says a whole tree or nothing.
 func (l *lowering) alone(n plan.Node) *rel {
-	frags := len(l.frags)
+	frags, subs := len(l.frags), maps.Clone(l.subs)
 	_, r := l.node(n)
-	if r == nil {
-		l.frags = l.frags[:frags]
+	if r == nil { // what was made on the way goes
+		l.frags, l.subs = l.frags[:frags], subs
 	}
 	return r
 }

@@ -36,14 +36,22 @@ type Demo struct {
 	WorkspaceName  string `json:"workspace_name"`
 	TokenID        string `json:"token_id"`
 	Document       string `json:"document"` // absolute path
+	DCRID          string `json:"dcr_id"`   // data collection rule that takes Stream
+	Stream         string `json:"stream"`
+	MSIURL         string `json:"msi_url"` // "" without plain HTTP
+	IdentityHeader string `json:"identity_header"`
 }
 
 const (
 	demoFile     = "demo.json"
 	demoMemo     = `FS01,,,T:\departments\sales\hipospecials,token placed on FS01 available to all corporate employees and vendors`
+	demoRule     = "demo"
 	demoFileName = "White Glove Customer Accounts.docx"
 	demoPlaybook = "Ingest-CanaryTokens"
 )
+
+// demoColumns are what the walk-through's data collection rule takes.
+var demoColumns = []string{"TimeGenerated:datetime", "Computer:string", "Level:int", "Count:long", "Score:real", "Ok:boolean", "Message:string", "Detail:dynamic"}
 
 // seed reads a file of the community's Ingest-CanaryTokens from the content folder, or the one that picket ships
 // in its place.
@@ -85,6 +93,21 @@ func (p *Picket) arm(ctx context.Context) error {
 	}
 	d.WorkspaceID, d.SharedKey, d.TenantID = p.ws.ID, p.ws.SharedKeys[0], p.ws.TenantID
 	d.SubscriptionID, d.ResourceGroup, d.WorkspaceName = p.ws.SubscriptionID, p.ws.ResourceGroup, p.ws.Name
+	var err error
+	d.MSIURL = ""
+	if d.HTTPURL != "" {
+		d.MSIURL = d.HTTPURL + "/msi/token"
+	}
+	if d.IdentityHeader == "" {
+		if _, d.IdentityHeader, err = p.azure.Issuer().CreateIdentity(ctx, "demo-identity", azure.Contributor); err != nil {
+			return err
+		}
+	}
+	if d.DCRID == "" {
+		if d.DCRID, d.Stream, err = p.azure.CreateRule(ctx, demoRule, "Demo_CL", demoColumns, "source"); err != nil {
+			return err
+		}
+	}
 	if first {
 		if err := p.armFirst(ctx, &d); err != nil {
 			return err

@@ -181,34 +181,6 @@ func lazy(h func() http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h().ServeHTTP(w, r) })
 }
 
-// databaseSchema is the workspace as `.show database schema as json` gives it.
-func (p *Picket) databaseSchema(ctx context.Context) (any, error) {
-	tables, err := p.query.Schema(ctx)
-	if err != nil {
-		return nil, err
-	}
-	type column struct{ Name, Type, CslType string }
-	type tableJSON struct {
-		Name           string
-		OrderedColumns []column
-	}
-	ts := map[string]tableJSON{}
-	for n, s := range tables {
-		t := tableJSON{Name: n, OrderedColumns: []column{}}
-		for _, c := range s {
-			t.OrderedColumns = append(t.OrderedColumns, column{c.Name, clrType[c.Type], c.Type.String()})
-		}
-		ts[n] = t
-	}
-	b, err := json.Marshal(map[string]any{"Databases": map[string]any{p.ws.Name: map[string]any{"Name": p.ws.Name, "Tables": ts, "Functions": map[string]any{}}}})
-	return string(b), err
-}
-
-var clrType = map[value.Type]string{
-	value.Bool: "System.SByte", value.Int: "System.Int32", value.Long: "System.Int64", value.Real: "System.Double", value.Decimal: "System.Data.SqlTypes.SqlDecimal",
-	value.String: "System.String", value.Datetime: "System.DateTime", value.Timespan: "System.TimeSpan", value.GUID: "System.Guid", value.Dynamic: "System.Object",
-}
-
 // webDeps is what the page gets.
 func (p *Picket) webDeps() web.Deps {
 	proxies, _ := p.cfg.proxies() // checked by Validate

@@ -75,6 +75,7 @@ type Picket struct {
 	tripSrv   *trip.Server
 	canary    *canary.Service
 	playbooks *playbook.Engine
+	saved     *azure.SavedSearches
 	azure     *azure.API
 	web       *web.Server
 
@@ -131,7 +132,10 @@ func Open(ctx context.Context, cfg Config) (_ *Picket, err error) {
 	if p.geo, err = geo.Open(filepath.Join(cfg.Data, "geo")); err != nil {
 		return nil, err
 	}
-	p.query = query.New(query.Options{Lake: p.lake, Builtin: builtinTables(), Workspace: []string{p.ws.Name, p.ws.ID}, Geo: p.geoBag})
+	if p.saved, err = azure.OpenSavedSearches(ctx, p.state, time.Now); err != nil {
+		return nil, err
+	}
+	p.query = query.New(query.Options{Functions: p.saved.Function, Lake: p.lake, Builtin: builtinTables(), Workspace: []string{p.ws.Name, p.ws.ID}, Geo: p.geoBag})
 	if err := p.openDetect(); err != nil {
 		return nil, err
 	}
@@ -246,7 +250,8 @@ func (p *Picket) openCanary(ctx context.Context) (err error) {
 // openWire builds the HTTP surface.
 func (p *Picket) openWire(ctx context.Context) (err error) {
 	p.azure, err = azure.New(ctx, azure.Deps{
-		State: p.state, Workspace: p.ws, Collect: p.collect, Query: p.query.Run, Detect: p.detect, DatabaseSchema: p.databaseSchema, Session: session,
+		State: p.state, Workspace: p.ws, Collect: p.collect, Query: p.query.Run, Detect: p.detect, Schema: p.query.Schema, Session: session,
+		Ingest: p.ingest, Saved: p.saved, Lake: p.lake, Playbooks: p.playbooks,
 		Audiences: []string{p.publicURL}, PublicURL: p.cfg.PublicURL,
 	})
 	if err != nil {
@@ -263,7 +268,7 @@ func (p *Picket) openWire(ctx context.Context) (err error) {
 	mux.HandleFunc("POST /api/v1/geo/import", p.web.Authenticate(importGeo).ServeHTTP)
 	mux.Handle("GET /api/v1/workspace", p.web.Authenticate(http.HandlerFunc(p.workspaceInfo)))
 	wire := p.web.Authenticate(p.azure.Handler())
-	for _, pat := range []string{"/api/logs", "/v1/", "/subscriptions", "/subscriptions/", "/Subscriptions/", "/tenants", "/metadata/endpoints", "/common/", "/adfs/", "/organizations/", "/" + p.ws.TenantID + "/"} {
+	for _, pat := range []string{"/api/logs", "/api/v1/access", "/api/v1/access/", "/v1/", "/v2/", "/dataCollectionRules/", "/providers/", "/providers", "/subscriptions", "/subscriptions/", "/Subscriptions/", "/tenants", "/metadata/endpoints", "/common/", "/adfs/", "/organizations/", "/" + p.ws.TenantID + "/"} {
 		mux.Handle(pat, wire)
 	}
 	mux.Handle("/workflows/", p.playbooks.InvokeHandler())
@@ -284,6 +289,7 @@ func (p *Picket) openWire(ctx context.Context) (err error) {
 
 	plain := http.NewServeMux()
 	plain.Handle("/api/logs", p.azure.Collector())
+	plain.Handle("/msi/token", p.azure.MSI())
 	plain.Handle("/workflows/", p.playbooks.InvokeHandler())
 	plain.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	p.plain = plain

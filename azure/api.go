@@ -9,6 +9,10 @@ import (
 	"time"
 
 	"picket/detect"
+	"picket/ingest"
+	"picket/kql/value"
+	"picket/lake"
+	"picket/playbook"
 	"picket/state"
 )
 
@@ -19,13 +23,18 @@ type Deps struct {
 	Collect   Collect
 	Query     RunQuery
 	Detect    *detect.Detector
-	// DatabaseSchema gives the workspace's tables and functions as `.show database schema as json` does.
-	DatabaseSchema func(ctx context.Context) (any, error)
+	Ingest    *ingest.Ingest
+	Saved     *SavedSearches
+	Lake      *lake.Lake
+	Playbooks *playbook.Engine
+	// Schema gives every table of the workspace with its columns.
+	Schema func(ctx context.Context) (map[string]value.Schema, error)
 	// Session gives the signed-in person of a request that carries the page's cookie (and, where its method
 	// is unsafe, the page's CSRF header); ok is false without one.
 	Session   func(*http.Request) (name string, role Role, ok bool)
 	Audiences []string // of bearer tokens, besides Azure's own and this server's address
 	PublicURL string   // "" takes the address that the client used
+	Limits    Limits
 	Now       func() time.Time
 }
 
@@ -34,8 +43,11 @@ type API struct {
 	d      Deps
 	issuer *Issuer
 	la     *logAnalytics
-	table  *routeTable
-	mux    *http.ServeMux // collector and queries
+	gate   *gate
+	table  *routeTable // Resource Manager
+	wire   *routeTable // queries and ingestion
+	res    resources
+	rules  ruleCache
 
 	identity *http.ServeMux
 }
@@ -48,21 +60,17 @@ func New(ctx context.Context, d Deps) (*API, error) {
 	if d.Now == nil {
 		d.Now = time.Now
 	}
-	a := &API{d: d, mux: http.NewServeMux()}
+	a := &API{d: d, gate: newGate(d.Limits), res: resources{d.State, d.Now}}
 	var err error
 	if a.issuer, err = NewIssuer(ctx, d.State, d.Workspace, d.Audiences, a.base, d.Now); err != nil {
 		return nil, err
 	}
-	a.la = &logAnalytics{ws: d.Workspace, run: d.Query, now: d.Now}
+	a.la = &logAnalytics{ws: d.Workspace, run: a.runFor, now: d.Now}
 	a.table = newRouteTable(a.armRoutes())
+	a.wire = newRouteTable(a.wireRoutes())
 
 	a.identity = http.NewServeMux()
 	a.issuer.routes(a.identity)
-	a.mux.Handle("POST /api/logs", a.Collector())
-	for _, m := range []string{"GET", "POST"} {
-		a.mux.HandleFunc(m+" /v1/workspaces/{id}/query", a.need(Reader, a.la.query))
-	}
-	a.mux.HandleFunc("POST /v1/rest/mgmt", a.need(Reader, a.kustoMgmt))
 	return a, nil
 }
 
@@ -72,13 +80,20 @@ func (a *API) Issuer() *Issuer { return a.issuer }
 // Handler serves the whole surface. The first segment decides: resources (in any case), the collector and
 // queries, or else a tenant.
 func (a *API) Handler() http.Handler {
+	access := a.access()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		first, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 		switch strings.ToLower(first) {
-		case "subscriptions", "tenants":
+		case "subscriptions", "tenants", "providers":
 			a.arm(w, r)
-		case "api", "v1":
-			a.mux.ServeHTTP(w, r)
+		case "api":
+			if strings.HasPrefix(r.URL.Path, "/api/v1/") {
+				access.ServeHTTP(w, r)
+			} else {
+				a.Collector().ServeHTTP(w, r)
+			}
+		case "v1", "v2", "datacollectionrules":
+			a.serveWire(w, r)
 		default:
 			a.identity.ServeHTTP(w, r)
 		}
@@ -138,35 +153,4 @@ func (a *API) need(role Role, h http.HandlerFunc) http.HandlerFunc {
 		}
 		h(w, r)
 	}
-}
-
-// kustoMgmt answers the management commands that the page's editor and Kusto's clients begin with.
-func (a *API) kustoMgmt(w http.ResponseWriter, r *http.Request) {
-	var b struct {
-		DB  string `json:"db"`
-		CSL string `json:"csl"`
-	}
-	if e := decode(w, r, maxBody, &b); e != nil {
-		writeError(w, e)
-		return
-	}
-	cmd := strings.ToLower(strings.Join(strings.Fields(b.CSL), " "))
-	if !strings.HasPrefix(cmd, ".show database") || !strings.HasSuffix(cmd, "schema as json") {
-		writeError(w, &Error{Status: 400, Code: "General_BadRequest", Message: fmt.Sprintf("The command %q is not served by picket; known: .show database schema as json.", b.CSL)})
-		return
-	}
-	if a.d.DatabaseSchema == nil {
-		writeError(w, &Error{Status: 501, Code: "NotImplemented", Message: "No schema is at hand."})
-		return
-	}
-	s, err := a.d.DatabaseSchema(r.Context())
-	if err != nil {
-		a.fail(w, err)
-		return
-	}
-	writeJSON(w, 200, map[string]any{"Tables": []any{map[string]any{
-		"TableName": "Table_0",
-		"Columns":   []any{map[string]string{"ColumnName": "DatabaseSchema", "DataType": "String", "ColumnType": "string"}},
-		"Rows":      []any{[]any{s}},
-	}}})
 }

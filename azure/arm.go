@@ -129,10 +129,12 @@ func (a *API) armRoutes() []route {
 		{"GET", "/subscriptions/{sub}/resourcegroups/{rg}/providers/microsoft.operationalinsights/workspaces", Reader, a.listWorkspaces},
 		{"GET", armWorkspace, Reader, func(w http.ResponseWriter, _ *call) { writeJSON(w, 200, a.workspace()) }},
 		{"POST", armWorkspace + "/sharedkeys", Owner, a.sharedKeys},
-		{"POST", armWorkspace + "/query", Reader, func(w http.ResponseWriter, r *call) { a.la.query(w, r.Request) }},
+		{"POST", armWorkspace + "/query", Reader, func(w http.ResponseWriter, r *call) { a.la.query(w, r.Request, "", r.who) }},
 	}
 	rs = append(rs, a.incidentRoutes()...)
 	rs = append(rs, a.ruleRoutes()...)
+	rs = append(rs, a.savedRoutes()...)
+	rs = append(rs, a.dcrRoutes()...)
 	return rs
 }
 

@@ -329,7 +329,7 @@ func TestQueryAnswersInLogAnalyticsShape(t *testing.T) {
 	rec := httptest.NewRecorder()
 	w.api.Handler().ServeHTTP(rec, r)
 	got := rec.Body.String()
-	for _, want := range []string{`"rows":[[9007199254740993,"[1,\"a\"]",1.5],[2,null,2]]`, `"name":"PrimaryResult"`, `"code":"PartialError"`, `"-2133196797"`, `{"name":"x","type":"long"}`} {
+	for _, want := range []string{`"rows":[[9007199254740993,"[1,\"a\"]",1.5],[2,null,2.0]]`, `"name":"PrimaryResult"`, `"code":"PartialError"`, `"-2133196797"`, `{"name":"x","type":"long"}`} {
 		if !strings.Contains(got, want) {
 			t.Errorf("answer lacks %s: %s", want, got)
 		}

@@ -30,6 +30,9 @@ func Migrations() []state.Migration {
 CREATE TABLE identity_key(kid TEXT PRIMARY KEY, pem TEXT NOT NULL, created INTEGER NOT NULL, retired INTEGER);
 CREATE TABLE principal(client_id TEXT PRIMARY KEY, name TEXT NOT NULL, secret_sha256 TEXT NOT NULL, role TEXT NOT NULL, created INTEGER NOT NULL, disabled INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE personal_token(sha256 TEXT PRIMARY KEY, name TEXT NOT NULL, role TEXT NOT NULL, created INTEGER NOT NULL, expires INTEGER);
+`}, {Room: "azure", Step: 2, SQL: `
+CREATE TABLE managed_identity(header_sha256 TEXT PRIMARY KEY, client_id TEXT NOT NULL REFERENCES principal(client_id));
+CREATE TABLE arm_resource(kind TEXT NOT NULL, name TEXT NOT NULL, display TEXT NOT NULL, body TEXT NOT NULL, etag TEXT NOT NULL, changed INTEGER NOT NULL, PRIMARY KEY(kind, name));
 `}}
 }
 
@@ -232,7 +235,7 @@ func (is *Issuer) Bearer(ctx context.Context, token, self string) (Principal, *E
 	}
 	ok := false
 	for _, a := range c.Audience {
-		ok = ok || is.auds[trimAudience(a)] || trimAudience(a) == trimAudience(self)
+		ok = ok || is.audience(a, self)
 	}
 	if !ok {
 		return Principal{}, &Error{Status: 403, Code: "InvalidAuthenticationTokenAudience", Message: fmt.Sprintf("The access token has been obtained for the wrong audience or resource %q.", strings.Join(c.Audience, " "))}
@@ -399,7 +402,7 @@ func (is *Issuer) token(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 	}
-	if !is.auds[trimAudience(aud)] && trimAudience(aud) != trimAudience(is.base(r)) {
+	if !is.audience(aud, is.base(r)) {
 		fail(400, "invalid_resource", fmt.Sprintf("The resource principal named %q was not found in this tenant.", aud), 500011)
 		return
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"net/http"
 	"regexp"
@@ -30,7 +29,7 @@ type RunQuery func(ctx context.Context, r query.Request) (*query.Result, error)
 // logAnalytics answers the Log Analytics query API.
 type logAnalytics struct {
 	ws  Workspace
-	run RunQuery
+	run func(ctx context.Context, who Principal, q query.Request) (*query.Result, error)
 	now func() time.Time
 }
 
@@ -40,18 +39,34 @@ type laRequest struct {
 	Workspaces []string `json:"workspaces"`
 }
 
-func (la *logAnalytics) query(w http.ResponseWriter, r *http.Request) {
-	if id := r.PathValue("id"); id != "" && !strings.EqualFold(id, la.ws.ID) && !strings.EqualFold(id, la.ws.Name) {
-		writeError(w, &Error{Status: 404, Code: "WorkspaceNotFoundError", Message: fmt.Sprintf("The workspace %q could not be found. This picket serves workspace %s.", id, la.ws.ID)})
+// knows reports whether a name means this workspace: its id, its name or its resource id.
+func (la *logAnalytics) knows(name string) bool {
+	return strings.EqualFold(name, la.ws.ID) || strings.EqualFold(name, la.ws.Name) || strings.EqualFold(name, la.ws.ResourceID())
+}
+
+func (la *logAnalytics) unknown(name string) *Error {
+	return &Error{Status: 404, Code: "WorkspaceNotFoundError", Message: fmt.Sprintf("The workspace %q could not be found. This picket serves workspace %s.", name, la.ws.ID)}
+}
+
+// query answers one question; id is the workspace of the path, "" when the path names it as a resource.
+func (la *logAnalytics) query(w http.ResponseWriter, r *http.Request, id string, who Principal) {
+	if id != "" && !la.knows(id) {
+		writeError(w, la.unknown(id))
 		return
 	}
 	var q laRequest
 	if r.Method == http.MethodGet {
-		q.Query, q.Timespan = r.URL.Query().Get("query"), r.URL.Query().Get("timespan")
+		v := r.URL.Query()
+		q.Query, q.Timespan = v.Get("query"), v.Get("timespan")
+		for _, ws := range strings.Split(v.Get("workspaces"), ",") {
+			if ws = strings.TrimSpace(ws); ws != "" {
+				q.Workspaces = append(q.Workspaces, ws)
+			}
+		}
 	} else {
-		b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxQueryBody))
-		if err != nil {
-			writeError(w, &Error{Status: 413, Code: "RequestEntityTooLarge", Message: fmt.Sprintf("The request is larger than %d bytes.", maxQueryBody)})
+		b, e := readBody(w, r, maxQueryBody, false, "BadArgumentError")
+		if e != nil {
+			writeError(w, e)
 			return
 		}
 		if err := json.Unmarshal(b, &q); err != nil {
@@ -59,11 +74,12 @@ func (la *logAnalytics) query(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	status, body := la.answer(r.Context(), q, r.Header.Values("Prefer"))
+	status, body := la.answer(r.Context(), who, q, r.Header.Values("Prefer"))
+	retryAfter(w, status)
 	writeJSON(w, status, body)
 }
 
-func (la *logAnalytics) answer(ctx context.Context, q laRequest, prefer []string) (int, any) {
+func (la *logAnalytics) answer(ctx context.Context, who Principal, q laRequest, prefer []string) (int, any) {
 	bad := func(code, msg string) (int, any) {
 		return 400, map[string]any{"error": &Error{Code: "BadArgumentError", Message: "The request had some invalid properties", Inner: map[string]any{"code": code, "message": msg}}}
 	}
@@ -71,7 +87,7 @@ func (la *logAnalytics) answer(ctx context.Context, q laRequest, prefer []string
 		return bad("QueryNotProvided", "The query is empty: send a KQL query in the field \"query\".")
 	}
 	for _, ws := range q.Workspaces {
-		if !strings.EqualFold(ws, la.ws.ID) && !strings.EqualFold(ws, la.ws.Name) && !strings.EqualFold(ws, la.ws.ResourceID()) {
+		if !la.knows(ws) {
 			return bad("WorkspaceNotFoundError", fmt.Sprintf("The workspace %q in \"workspaces\" could not be found here.", ws))
 		}
 	}
@@ -91,13 +107,13 @@ func (la *logAnalytics) answer(ctx context.Context, q laRequest, prefer []string
 		}
 		req.Timeout = min(time.Duration(n)*time.Second, maxTimeout)
 	}
-	res, err := la.run(ctx, req)
+	res, err := la.run(ctx, who, req)
 	if err != nil {
 		return queryError(err)
 	}
-	out := map[string]any{"tables": laTables(res.Tables)}
+	out := &laAnswer{Tables: laTables(res.Tables)}
 	if opts["include-statistics"] == "true" {
-		out["statistics"] = map[string]any{"query": map[string]any{
+		out.Statistics = map[string]any{"query": map[string]any{
 			"executionTime": res.Stats.Elapsed.Seconds(),
 			"inputDatasetStatistics": map[string]any{
 				"rows": res.Stats.RowsRead, "bytes": res.Stats.BytesRead, "segments": res.Stats.SegmentsRead, "segmentsPruned": res.Stats.SegmentsPruned,
@@ -105,17 +121,39 @@ func (la *logAnalytics) answer(ctx context.Context, q laRequest, prefer []string
 			"datasetStatistics": datasetStats(res.Tables),
 		}}
 	}
-	if opts["include-render"] == "true" && res.Render != nil {
-		m := map[string]any{"visualization": res.Render.Visualization}
-		for k, v := range res.Render.Properties {
-			m[k] = v
+	if opts["include-render"] == "true" {
+		m := map[string]any{"visualization": nil}
+		if res.Render != nil {
+			m["visualization"] = res.Render.Visualization
+			for k, v := range res.Render.Properties {
+				m[k] = v
+			}
 		}
-		out["render"] = m
+		out.Render = m
 	}
 	if res.Partial != nil {
-		out["error"] = partialError(res.Partial)
+		out.Error = partialError(res.Partial)
 	}
 	return 200, out
+}
+
+// laAnswer is the body of an answer.
+type laAnswer struct {
+	Tables     []laTable      `json:"tables"`
+	Statistics map[string]any `json:"statistics,omitempty"`
+	Render     map[string]any `json:"render,omitempty"`
+	Error      map[string]any `json:"error,omitempty"`
+}
+
+type laTable struct {
+	Name    string     `json:"name"`
+	Columns []laColumn `json:"columns"`
+	Rows    laRows     `json:"rows"`
+}
+
+type laColumn struct {
+	Name string `json:"name"`
+	Type string `json:"type"`
 }
 
 func datasetStats(ts []query.Table) []map[string]any {
@@ -178,64 +216,56 @@ func preferences(hs []string) map[string]string {
 	return out
 }
 
-func laTables(ts []query.Table) []map[string]any {
-	out := make([]map[string]any, 0, len(ts))
+func laTables(ts []query.Table) []laTable {
+	out := make([]laTable, 0, len(ts))
 	for i := range ts {
 		t := &ts[i]
-		cols := make([]map[string]string, len(t.Schema))
+		lt := laTable{Name: t.Name, Columns: make([]laColumn, len(t.Schema)), Rows: laRows{t}}
 		for c, col := range t.Schema {
-			cols[c] = map[string]string{"name": col.Name, "type": col.Type.String()}
+			lt.Columns[c] = laColumn{col.Name, col.Type.String()}
 		}
-		out = append(out, map[string]any{"name": t.Name, "columns": cols, "rows": laRows(t)})
+		out = append(out, lt)
 	}
 	return out
 }
 
-func laRows(t *query.Table) [][]any {
-	rows := make([][]any, 0, t.Rows())
-	for _, f := range t.Frames {
-		for i := 0; i < f.N; i++ {
-			row := make([]any, len(f.Vecs))
-			for c, v := range f.Vecs {
-				row[c] = laCell(v.At(i))
-			}
-			rows = append(rows, row)
+// laRows writes a table's rows as Log Analytics does: like Kusto's, but a dynamic is a string of JSON.
+type laRows struct{ t *query.Table }
+
+// MarshalJSON writes the rows.
+func (r laRows) MarshalJSON() ([]byte, error) {
+	return appendRows(nil, r.t.Frames, func(b []byte, v *value.Vector, i int) []byte {
+		if v.Type != value.Dynamic {
+			return value.AppendCell(b, v, i)
 		}
-	}
-	return rows
+		if v.IsNull(i) {
+			return append(b, "null"...)
+		}
+		return value.AppendJSONString(b, value.Text(v, i))
+	}), nil
 }
 
-// laCell is a cell as Log Analytics writes it: dynamic as a string of JSON, NaN and infinities as text,
-// decimals as text.
-func laCell(v value.Value) any {
-	if v.Null {
-		if v.Type == value.Dynamic {
-			return nil
+// appendRows writes rows as an array of arrays.
+func appendRows(b []byte, frames []*value.Frame, cell func([]byte, *value.Vector, int) []byte) []byte {
+	b = append(b, '[')
+	first := true
+	for _, f := range frames {
+		for i := 0; i < f.N; i++ {
+			if !first {
+				b = append(b, ',')
+			}
+			first = false
+			b = append(b, '[')
+			for c, v := range f.Vecs {
+				if c > 0 {
+					b = append(b, ',')
+				}
+				b = cell(b, v, i)
+			}
+			b = append(b, ']')
 		}
-		return nil
 	}
-	switch v.Type {
-	case value.Bool:
-		return v.I != 0
-	case value.Int, value.Long:
-		return v.I
-	case value.Real:
-		switch {
-		case math.IsNaN(v.F):
-			return "NaN"
-		case math.IsInf(v.F, 1):
-			return "Infinity"
-		case math.IsInf(v.F, -1):
-			return "-Infinity"
-		}
-		return v.F
-	case value.Dynamic:
-		if s, ok := v.D.(string); ok {
-			return s
-		}
-		return value.FormatDynamic(v.D)
-	}
-	return v.Text()
+	return append(b, ']')
 }
 
 var isoDuration = regexp.MustCompile(`^P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+(?:\.\d+)?)D)?(?:T(?:(\d+(?:\.\d+)?)H)?(?:(\d+(?:\.\d+)?)M)?(?:(\d+(?:\.\d+)?)S)?)?$`)

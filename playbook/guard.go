@@ -203,7 +203,7 @@ func (t *guarded) RoundTrip(req *http.Request) (*http.Response, error) {
 		if h == nil {
 			return nil, g.refuse(host, "the host is mapped to this picket and nothing answers for it here; give the host map a handler for it")
 		}
-		g.log.Debug("playbook: outbound request answered in process", "host", host)
+		g.log.Info("playbook: outbound request answered in process", "host", host)
 		return serveInProcess(h, req)
 	}
 	listed := g.listed(host, portOf(u))

@@ -137,14 +137,15 @@ func (p *kvParser) delimiter(text string, written bool) int {
 		return 0
 	}
 	n := 0
-	for _, r := range p.s[p.pos:] {
+	for p.pos+n < len(p.s) {
+		r, w := utf8.DecodeRuneInString(p.s[p.pos+n:])
 		if unicode.IsLetter(r) || unicode.IsDigit(r) {
 			break
 		}
-		if q, _ := (&kvParser{n: p.n, s: p.s, pos: p.pos + n}).quote(); q != "" {
+		if _, q := (&kvParser{n: p.n, s: p.s, pos: p.pos + n}).quote(); q > 0 {
 			break
 		}
-		n += utf8.RuneLen(r)
+		n += w
 	}
 	return n
 }

@@ -99,14 +99,17 @@ func (e *LimitError) Error() string {
 // Error is a refusal of the interpreter: what can't be run, and where it stands in the text.
 type Error struct {
 	Code string // NotSupported, or Invalid for arguments that the engine refuses
-	Msg  string
+	Msg  string // may be empty when Err says it all
 	At   plan.Span
 	Err  error
 }
 
 // Error gives code and message.
 func (e *Error) Error() string {
-	if e.Err != nil {
+	switch {
+	case e.Err != nil && e.Msg == "":
+		return fmt.Sprintf("%s: %v", e.Code, e.Err)
+	case e.Err != nil:
 		return fmt.Sprintf("%s: %s: %v", e.Code, e.Msg, e.Err)
 	}
 	return e.Code + ": " + e.Msg

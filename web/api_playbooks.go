@@ -128,12 +128,7 @@ func (s *Server) playbookRoutes() {
 			if s.d.Playbooks == nil {
 				return missingRoom("Playbooks")
 			}
-			err := f(w, r, s.d.Playbooks)
-			var pe *playbook.Error
-			if errors.As(err, &pe) {
-				return &Error{Status: pe.Status, Code: pe.Code, Message: pe.Message}
-			}
-			return err
+			return roomError(f(w, r, s.d.Playbooks))
 		}))
 	}
 	none := func(w http.ResponseWriter, err error) error {

@@ -48,14 +48,7 @@ func (s *Server) ruleRoutes() {
 			if s.d.Rules == nil {
 				return missingRoom("Analytics rules")
 			}
-			err := f(w, r, u)
-			switch {
-			case errors.Is(err, detect.ErrNotFound):
-				return &Error{Status: 404, Code: "NotFound", Message: err.Error()}
-			case errors.Is(err, detect.ErrConflict):
-				return &Error{Status: 409, Code: "Conflict", Message: err.Error()}
-			}
-			return err
+			return roomError(f(w, r, u))
 		})
 	}
 	s.mux.Handle("GET /api/v1/rules", h(Reader, func(w http.ResponseWriter, r *http.Request, _ User) error {

@@ -120,7 +120,7 @@ func (s *Server) tokenRoutes() {
 			if s.d.Tokens == nil {
 				return missingRoom("Tokens")
 			}
-			return tokenError(f(w, r, u))
+			return roomError(f(w, r, u))
 		})
 	}
 	s.mux.Handle("GET /api/v1/tokenKinds", h(Reader, func(w http.ResponseWriter, _ *http.Request, _ User) error {
@@ -220,18 +220,6 @@ func (s *Server) tokenRoutes() {
 		w.WriteHeader(http.StatusNoContent)
 		return nil
 	}))
-}
-
-// tokenError gives the room's errors their status.
-func tokenError(err error) error {
-	var f *canary.FieldError
-	switch {
-	case errors.As(err, &f):
-		return badRequest(strings.ToLower(f.Field[:1])+f.Field[1:], "%s: %s.", f.Field, f.Msg)
-	case errors.Is(err, canary.ErrNotFound):
-		return &Error{Status: 404, Code: "NotFound", Message: "There is no such token: it may have been deleted."}
-	}
-	return err
 }
 
 func tokenKinds() []tokenKind {

@@ -8,6 +8,10 @@ import (
 	"io"
 	"net/http"
 	"strings"
+
+	"picket/canary"
+	"picket/detect"
+	"picket/playbook"
 )
 
 // Error is a failure in the shape that every route of picket uses: {"error": {"code", "message"}}. Message
@@ -86,4 +90,25 @@ func readJSON(w http.ResponseWriter, r *http.Request, v any) error {
 
 func missingRoom(name string) *Error {
 	return &Error{Status: 501, Code: "NotConfigured", Message: name + " are not part of this server: it was started without them."}
+}
+
+// roomError gives the errors of the rooms behind the API their status; others pass as they are.
+func roomError(err error) error {
+	var pe *playbook.Error
+	var fe *canary.FieldError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &pe):
+		return &Error{Status: pe.Status, Code: pe.Code, Message: pe.Message}
+	case errors.As(err, &fe):
+		return badRequest(strings.ToLower(fe.Field[:1])+fe.Field[1:], "%s: %s.", fe.Field, fe.Msg)
+	case errors.Is(err, canary.ErrNotFound):
+		return &Error{Status: 404, Code: "NotFound", Message: "There is no such token: it may have been deleted."}
+	case errors.Is(err, detect.ErrNotFound):
+		return &Error{Status: 404, Code: "NotFound", Message: err.Error()}
+	case errors.Is(err, detect.ErrConflict):
+		return &Error{Status: 409, Code: "Conflict", Message: err.Error()}
+	}
+	return err
 }

@@ -64,6 +64,9 @@ type Deps struct {
 	Geo       *geo.DB
 	Rules     *detect.Detector
 	Playbooks *playbook.Engine
+	// RunPlaybook starts a playbook with an incident trigger on an incident and returns the run's id; nil: the
+	// app does not offer it.
+	RunPlaybook func(ctx context.Context, incidentID, name string, by User) (run string, err error)
 }
 
 // Server is the page. It implements http.Handler; mount it at "/".
@@ -98,6 +101,7 @@ func (s *Server) routes() {
 	s.tokenRoutes()
 	s.playbookRoutes()
 	s.ruleRoutes()
+	s.incidentRoutes()
 	s.geoRoutes()
 	s.mux.HandleFunc("/api/", func(w http.ResponseWriter, r *http.Request) {
 		writeError(w, &Error{Status: 404, Code: "PathNotFound", Message: "There is no " + r.Method + " " + r.URL.Path + " here."})

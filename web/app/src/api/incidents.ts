@@ -150,7 +150,6 @@ export const incidentsApi = (ws: Workspace) => {
     activities: async (id: string) => (await call<List<Activity>>(one(id, '/activities'))).value,
     graph: (id: string) => call<Graph>(one(id, '/graph')),
     expand: (id: string, node: string) => call<Graph>(one(id, '/graph/expand'), { json: { node } }),
-    runPlaybook: (id: string, logicAppsResourceId: string, tenantId: string) =>
-      call<void>(one(id, '/runPlaybook'), { json: { logicAppsResourceId, tenantId } }),
+    runPlaybook: (id: string, name: string) => call<{ run: string }>(`/api/v1/incidents/${encodeURIComponent(id)}/playbooks`, { json: { name } }),
   };
 };

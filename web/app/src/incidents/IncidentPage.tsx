@@ -491,15 +491,15 @@ function ActivityLog({ id }: { id: string }) {
 }
 
 function RunPlaybook({ id, disabled }: { id: string; disabled: boolean }) {
-  const { workspace } = useSession();
+  const { workspace, rooms } = useSession();
   const client = useQueryClient();
   const list = useQuery({ queryKey: ['playbooks'], queryFn: playbooksApi.list, enabled: !disabled });
   const fit = (list.data ?? []).filter((p) => p.enabled && /incident/i.test(p.trigger.summary));
   const run = useMutation({
-    mutationFn: (name: string) =>
-      incidentsApi(workspace).runPlaybook(id, `/subscriptions/${workspace.subscriptionId}/resourceGroups/${workspace.resourceGroup}/providers/Microsoft.Logic/workflows/${name}`, workspace.tenantId),
+    mutationFn: (name: string) => incidentsApi(workspace).runPlaybook(id, name),
     onSuccess: () => void client.invalidateQueries({ queryKey: ['incident', id, 'activity'] }),
   });
+  if (!rooms?.['runPlaybook']) return null;
   return (
     <Menu>
       <MenuTrigger disableButtonEnhancement>

@@ -77,6 +77,7 @@ func (s *randomRows) frame(cols []plan.Col) *value.Frame {
 
 func (s *randomRows) Scan(_ context.Context, n *plan.Scan) Frames {
 	return func(yield func(*value.Frame, error) bool) {
+		s.rnd = rand.New(rand.NewSource(int64(len(n.Table)))) // the same rows at each scan
 		if s.rows > 0 && yield(s.frame(n.Out), nil) {
 			yield(s.frame(n.Out), nil)
 		}
@@ -85,7 +86,10 @@ func (s *randomRows) Scan(_ context.Context, n *plan.Scan) Frames {
 
 // files plays externaldata.
 func (s *randomRows) files(_ context.Context, e *plan.ExternalData, _ []string) Frames {
-	return func(yield func(*value.Frame, error) bool) { yield(s.frame(e.Out), nil) }
+	return func(yield func(*value.Frame, error) bool) {
+		s.rnd = rand.New(rand.NewSource(1))
+		yield(s.frame(e.Out), nil)
+	}
 }
 
 func (s *randomRows) External(context.Context, *plan.ExternalRel) Frames {
@@ -123,7 +127,7 @@ func TestContentRuns(t *testing.T) {
 	sc := bufio.NewScanner(f)
 	sc.Buffer(nil, 16<<20)
 	ran, refused, total := 0, failures{}, 0
-	src := &randomRows{rnd: rand.New(rand.NewSource(1)), rows: 40}
+	src := &randomRows{rows: 40}
 	for sc.Scan() {
 		var r struct{ ID, Query string }
 		if err := json.Unmarshal(sc.Bytes(), &r); err != nil {

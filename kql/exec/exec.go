@@ -99,21 +99,13 @@ func (e *LimitError) Error() string {
 // Error is a refusal of the interpreter: what can't be run, and where it stands in the text.
 type Error struct {
 	Code string // NotSupported, or Invalid for arguments that the engine refuses
-	Msg  string // may be empty when Err says it all
+	Msg  string // what can't be run and why, with the text of Err
 	At   plan.Span
-	Err  error
+	Err  error // the cause, or nil
 }
 
 // Error gives code and message.
-func (e *Error) Error() string {
-	switch {
-	case e.Err != nil && e.Msg == "":
-		return fmt.Sprintf("%s: %v", e.Code, e.Err)
-	case e.Err != nil:
-		return fmt.Sprintf("%s: %s: %v", e.Code, e.Msg, e.Err)
-	}
-	return e.Code + ": " + e.Msg
-}
+func (e *Error) Error() string { return e.Code + ": " + e.Msg }
 
 // Unwrap gives the cause.
 func (e *Error) Unwrap() error { return e.Err }

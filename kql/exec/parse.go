@@ -217,7 +217,7 @@ func (x *run) regexMatcher(n *plan.Parse) (func(string, []string) bool, error) {
 	}
 	re, err := x.ev.CompileRegex(src)
 	if err != nil {
-		return nil, &Error{Code: "Invalid", Msg: "the pattern of parse is no regular expression", At: n.X.Pos(), Err: err}
+		return nil, &Error{Code: "Invalid", Msg: "the pattern of parse is no regular expression: " + err.Error(), At: n.X.Pos(), Err: err}
 	}
 	at := make([]int, len(groups))
 	for i, g := range groups {

@@ -33,7 +33,7 @@ func (x *run) parseKv(n *plan.ParseKv) (batches, error) {
 	var re *regexp.Regexp
 	if n.Regex != "" {
 		if re, err = x.ev.CompileRegex(n.Regex); err != nil {
-			return nil, &Error{Code: "Invalid", Msg: "the pattern of parse-kv is no regular expression", At: n.X.Pos(), Err: err}
+			return nil, &Error{Code: "Invalid", Msg: "the pattern of parse-kv is no regular expression: " + err.Error(), At: n.X.Pos(), Err: err}
 		}
 		if re.NumSubexp() != 2 {
 			return nil, invalid(n.X.Pos(), "the pattern of parse-kv must have two groups, one for the key and one for the value, not %d", re.NumSubexp())

@@ -164,7 +164,7 @@ func pivot(p *pluginRun) (*batch, error) {
 		case p.n.Declared:
 			out.vecs[i] = value.Nulls(c.Type, groups)
 		default:
-			return nil, fmt.Errorf("BUG: pivot has no column %s", c.Name)
+			return nil, fmt.Errorf("pivot has no column %s any more: the data changed while the query ran; run it again, or declare the columns", c.Name)
 		}
 	}
 	return out, nil

@@ -210,7 +210,7 @@ func bagUnpack(p *pluginRun) (*batch, error) {
 		return nil, err
 	}
 	if len(u.cols) != len(p.n.Out) {
-		return nil, fmt.Errorf("BUG: bag_unpack found %d columns, the plan has %d", len(u.cols), len(p.n.Out))
+		return nil, fmt.Errorf("bag_unpack finds %d columns where it found %d before: the data changed while the query ran; run it again, or declare the columns", len(u.cols), len(p.n.Out))
 	}
 	out := &batch{n: p.in.n, vecs: make([]*value.Vector, len(u.cols))}
 	for c, col := range u.cols {

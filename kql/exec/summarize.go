@@ -51,7 +51,7 @@ func (a *aggregate) state() (agg.State, error) {
 	}
 	s, err := a.spec.New(ret, types, consts)
 	if err != nil {
-		return nil, &Error{Code: "Invalid", At: a.call.At, Err: err}
+		return nil, &Error{Code: "Invalid", Msg: err.Error(), At: a.call.At, Err: err}
 	}
 	return s, nil
 }

@@ -138,3 +138,17 @@ func TestStream(t *testing.T) {
 		t.Error(n)
 	}
 }
+
+func TestIngestionTime(t *testing.T) {
+	r := col(1, "_TimeReceived", value.Datetime)
+	table := &plan.Values{Out: []plan.Col{r}, Rows: [][]value.Value{{value.Of(value.Datetime, 5)}}}
+	call := plan.Item{Col: col(2, "t", value.Datetime), Expr: &plan.Call{Name: "ingestion_time", T: value.Datetime}}
+	res, err := Run(t.Context(), one(&plan.Project{Input: table, Items: []plan.Item{call}}), nil, Options{})
+	if err != nil || res.Tables[0].Frames[0].Vecs[0].I[0] != 5 {
+		t.Error(err)
+	}
+	_, err = Run(t.Context(), one(&plan.Project{Input: numbers(1), Items: []plan.Item{call}}), nil, Options{})
+	if err == nil || !strings.Contains(err.Error(), "_TimeReceived") {
+		t.Error(err)
+	}
+}

@@ -86,6 +86,13 @@ func (x *run) compile(e plan.Expr, l layout) (*expr, error) {
 }
 
 func (x *run) compileCall(e *plan.Call, l layout) (*expr, error) {
+	if e.Name == "ingestion_time" {
+		at, ok := l[0]
+		if !ok {
+			return nil, notSupported(e.At, "ingestion_time() reads the column %s, which is not there; use it before the column is projected away", receivedColumn)
+		}
+		return &expr{t: value.Datetime, f: func(b *batch) (*value.Vector, error) { return b.vecs[at], nil }}, nil
+	}
 	f, ok := eval.Lookup(e.Name)
 	if !ok {
 		return nil, notSupported(e.At, "the function %s() is known to the language but not built into picket yet", e.Name)

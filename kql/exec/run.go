@@ -256,13 +256,20 @@ func (x *run) emitRows(yield func(*batch, error) bool, b *batch, idx []int32) bo
 	return true
 }
 
-// layout maps column ids to places in a batch.
+// layout maps column ids to places in a batch. The id 0, which no column has, stands for the column that
+// ingestion_time() reads.
 type layout map[plan.ColID]int
+
+// receivedColumn is the column of a table that holds when a row was taken in.
+const receivedColumn = "_TimeReceived"
 
 func layoutOf(cols []plan.Col) layout {
 	l := make(layout, len(cols))
 	for i, c := range cols {
 		l[c.ID] = i
+		if c.Name == receivedColumn && c.Type == value.Datetime {
+			l[0] = i
+		}
 	}
 	return l
 }

@@ -29,10 +29,16 @@ type laAnswer struct {
 
 func queryCommand(t *target) *cobra.Command {
 	var format, timespan string
+	var file fileFlags
 	c := &cobra.Command{
-		Use: "query KQL", Short: "Ask the workspace a question",
+		Use: "query KQL", Short: "Ask the workspace, or files, a question",
+		Long: `Asks the server a question, or, with --file, files: NDJSON, JSON, CSV, TSV, Parquet and Windows events as JSON, plain
+or compressed by gzip or zstd. A file's table has the name of the file (logs.ndjson is logs) and the first one also
+the name T. Types of columns are those of all its rows.`,
 		Example: `  picket query 'SecurityIncident | summarize arg_max(LastModifiedTime, *) by IncidentNumber'
-  picket query --timespan P1D --format csv 'CanaryTokens_CL | project TimeGenerated, src_ip_s, memo_s'`,
+  picket query --timespan P1D --format csv 'CanaryTokens_CL | project TimeGenerated, src_ip_s, memo_s'
+  picket query --file logs.ndjson 'logs | summarize count() by user'
+  picket query --file a=jan.csv.gz --file 'b=feb-*.csv.gz' --format csv 'union a, b | where status >= 500'`,
 		Args: args(1, "one query"),
 		RunE: func(c *cobra.Command, a []string) error {
 			if t.json {
@@ -40,6 +46,9 @@ func queryCommand(t *target) *cobra.Command {
 			}
 			if format != "table" && format != "json" && format != "csv" {
 				return &exitError{exitUsage, fmt.Errorf("--format %q: give table, json or csv", format)}
+			}
+			if len(file.specs) > 0 {
+				return queryFiles(c, &file, a[0], format, timespan)
 			}
 			return t.with(c.Context(), func(cl *client) error {
 				in := map[string]string{"query": a[0]}
@@ -56,6 +65,7 @@ func queryCommand(t *target) *cobra.Command {
 	}
 	c.Flags().StringVar(&format, "format", "table", "table, json or csv")
 	c.Flags().StringVar(&timespan, "timespan", "", "ISO 8601 duration (P1D) or start/end")
+	file.add(c)
 	return c
 }
 

@@ -2,7 +2,7 @@ package exec
 
 import (
 	"strings"
-	"unicode"
+	"unicode/utf8"
 
 	"picket/kql/plan"
 	"picket/kql/value"
@@ -11,10 +11,11 @@ import (
 // maxReducePatterns bounds the patterns that reduce keeps.
 const maxReducePatterns = 20000
 
-// reduce groups texts that look alike. A text is cut into words (runs of letters, digits and the characters given) and
-// what stands between them; it joins the first pattern with the same number of pieces in which at least the part
-// 1-threshold of the words agree, and words that differ become `*`. The service clusters by an algorithm of its own
-// that it doesn't document, so patterns may differ from its.
+// reduce groups texts that look alike. A text is cut into terms by separators: every character that is no ASCII letter
+// or digit, and the characters given. It joins the first pattern with as many pieces in which at least the part
+// threshold of the terms agree; terms that differ become `*`, which swallows the given characters beside it. Texts that
+// stay alone are counted together as `others`. The service clusters by a variant of SLCT that it doesn't document, so
+// patterns may differ from its; counts are exact.
 func (x *run) reduce(n *plan.Reduce) (batches, error) {
 	in, err := x.build(n.Input)
 	if err != nil {
@@ -52,7 +53,7 @@ func (x *run) reduce(n *plan.Reduce) (batches, error) {
 				p := exact[s]
 				if p == nil {
 					words := pieces(s, n.Characters)
-					shape := strings.Repeat("w", len(words))
+					shape := shapeOf(words)
 					for _, q := range byShape[shape] {
 						if q.join(words, threshold) {
 							p = q
@@ -80,6 +81,13 @@ func (x *run) reduce(n *plan.Reduce) (batches, error) {
 				}
 			}
 		}
+		others := &reducePattern{words: []piece{{text: "others"}}}
+		alone := func(p *reducePattern) *reducePattern {
+			if p.count > 1 {
+				return p
+			}
+			return others
+		}
 		out := emptyBatch(n.Out)
 		put := func(p *reducePattern, source string) {
 			for c, col := range n.Out {
@@ -89,7 +97,7 @@ func (x *run) reduce(n *plan.Reduce) (batches, error) {
 				case strings.EqualFold(col.Name, "count"):
 					v.I[v.N-1] = p.count
 				case strings.EqualFold(col.Name, "pattern"):
-					v.S[v.N-1] = strings.Join(p.words, "")
+					v.S[v.N-1] = p.text()
 				case strings.EqualFold(col.Name, "representative"):
 					v.S[v.N-1] = p.sample
 				case col.Type == value.String:
@@ -100,15 +108,26 @@ func (x *run) reduce(n *plan.Reduce) (batches, error) {
 		}
 		if n.Kind == "source" {
 			for i, p := range owner {
-				put(p, sources[i])
+				put(alone(p), sources[i])
 			}
 		} else {
-			counts := make([]int, len(pats))
-			for i, p := range pats {
+			kept := pats[:0]
+			for _, p := range pats {
+				if alone(p) == others {
+					others.count += p.count
+				} else {
+					kept = append(kept, p)
+				}
+			}
+			counts := make([]int, len(kept))
+			for i, p := range kept {
 				counts[i] = -int(p.count)
 			}
 			for _, i := range sortedBy(counts) {
-				put(pats[i], "")
+				put(kept[i], "")
+			}
+			if others.count > 0 {
+				put(others, "")
 			}
 		}
 		emit(yield, out)
@@ -116,61 +135,87 @@ func (x *run) reduce(n *plan.Reduce) (batches, error) {
 }
 
 type reducePattern struct {
-	words  []string
+	words  []piece
 	sample string
 	count  int64
 }
 
+// piece is a term of a text, or a separator between terms.
+type piece struct {
+	text   string
+	sep    bool
+	custom bool // a separator that the query gave
+}
+
 // join merges words into the pattern when they are alike enough.
-func (p *reducePattern) join(words []string, threshold float64) bool {
+func (p *reducePattern) join(words []piece, threshold float64) bool {
 	differ, total := 0, 0
 	for i, w := range words {
-		word := isWord(w) || isWord(p.words[i]) || p.words[i] == "*"
-		if word {
-			total++
-		}
-		if w == p.words[i] {
-			continue
-		}
-		if !word {
+		q := p.words[i]
+		if w.sep != q.sep || w.sep && w.text != q.text {
 			return false
 		}
-		differ++
+		if !w.sep {
+			total++
+			if w.text != q.text {
+				differ++
+			}
+		}
 	}
-	if total == 0 || float64(total-differ)/float64(total) < threshold {
+	if total == 0 || total == differ || float64(total-differ)/float64(total) < threshold {
 		return false
 	}
 	for i, w := range words {
-		if w != p.words[i] {
-			p.words[i] = "*"
+		if w.text != p.words[i].text {
+			p.words[i].text = "*"
 		}
 	}
 	return true
 }
 
-func isWord(s string) bool {
-	for _, r := range s {
-		return unicode.IsLetter(r) || unicode.IsDigit(r)
+// text writes the pattern.
+func (p *reducePattern) text() string {
+	var b strings.Builder
+	for i, w := range p.words {
+		beside := i > 0 && p.words[i-1].text == "*" || i+1 < len(p.words) && p.words[i+1].text == "*"
+		if !(w.custom && beside) {
+			b.WriteString(w.text)
+		}
 	}
-	return false
+	return b.String()
 }
 
-// pieces cuts s into words and what stands between.
-func pieces(s, extra string) []string {
-	var out []string
-	var b strings.Builder
-	was := false
-	for _, r := range s {
-		is := unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune(extra, r)
-		if b.Len() > 0 && is != was {
-			out = append(out, b.String())
-			b.Reset()
+// pieces cuts s into terms and separators; each separator is one character.
+func pieces(s, custom string) []piece {
+	var out []piece
+	begin := 0
+	for i, r := range s {
+		own := strings.ContainsRune(custom, r)
+		if !own && (r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z') {
+			continue
 		}
-		was = is
-		b.WriteRune(r)
+		if i > begin {
+			out = append(out, piece{text: s[begin:i]})
+		}
+		_, w := utf8.DecodeRuneInString(s[i:])
+		out = append(out, piece{text: s[i : i+w], sep: true, custom: own})
+		begin = i + w
 	}
-	if b.Len() > 0 {
-		out = append(out, b.String())
+	if begin < len(s) {
+		out = append(out, piece{text: s[begin:]})
 	}
 	return out
+}
+
+// shapeOf tells texts with different separators apart.
+func shapeOf(words []piece) string {
+	var b strings.Builder
+	for _, w := range words {
+		if w.sep {
+			b.WriteString(w.text)
+		} else {
+			b.WriteByte(0)
+		}
+	}
+	return b.String()
 }

@@ -135,7 +135,7 @@ func (in *Ingest) decodeStream(body []byte, schema value.Schema, source, stream 
 	f = &value.Frame{Schema: schema, N: len(rows)}
 	at := make(map[string]int, len(schema))
 	for i, c := range schema {
-		f.Vecs = append(f.Vecs, value.Nulls(c.Type, len(rows)))
+		f.Vecs = append(f.Vecs, nulls(c.Type, len(rows)))
 		at[c.Name] = i
 	}
 	q = emptyQuarantine()
@@ -162,6 +162,15 @@ func (in *Ingest) decodeStream(body []byte, schema value.Schema, source, stream 
 		}
 	}
 	return f, q, nil
+}
+
+// nulls is a vector of n nulls that can be set one by one.
+func nulls(t value.Type, n int) *value.Vector {
+	v := value.New(t, n)
+	for i := range n {
+		v.SetNull(i)
+	}
+	return v
 }
 
 func emptyQuarantine() *value.Frame {
@@ -286,7 +295,7 @@ func (in *Ingest) fit(ctx context.Context, table string, f *value.Frame, q *valu
 			}
 		}
 		if t != c.Type {
-			to := value.Nulls(t, f.N)
+			to := nulls(t, f.N)
 			for r := range f.N {
 				e := value.Elem(v, r)
 				if e == nil {

@@ -93,7 +93,7 @@ func (e *environment) azure() []string {
 		export("AZURE_AUTHORITY_HOST", e.ws.URL), export("AZURE_TENANT_ID", "adfs"), // adfs: the SDKs skip the instance discovery at Microsoft
 		export("AZURE_CLIENT_ID", e.clientID), export("AZURE_CLIENT_SECRET", e.secret),
 		export("AZURE_SUBSCRIPTION_ID", e.ws.SubscriptionID), export("AZURE_RESOURCE_GROUP", e.ws.ResourceGroup),
-		export("PICKET_URL", e.ws.URL), export("PICKET_WORKSPACE_ID", e.ws.ID), export("PICKET_WORKSPACE_NAME", e.ws.Name),
+		export("PICKET_ENDPOINT", e.ws.URL), export("PICKET_WORKSPACE_ID", e.ws.ID), export("PICKET_WORKSPACE_NAME", e.ws.Name),
 	)
 }
 
@@ -107,15 +107,15 @@ func comment(lines ...string) []string {
 // clients are the kinds that picket env knows.
 var clients = map[string]settingsFor{
 	"python": {"azure-identity, azure-monitor-query, azure-monitor-ingestion, azure-kusto-data, azure-mgmt-*", func(e *environment) []string {
-		return append(e.azure(), comment("LogsQueryClient(cred, endpoint=os.environ['PICKET_URL'] + '/v1')", "LogsIngestionClient(os.environ['PICKET_URL'], cred)",
-			"LogAnalyticsManagementClient(cred, sub, base_url=os.environ['PICKET_URL'], credential_scopes=['https://management.azure.com/.default'])",
+		return append(e.azure(), comment("LogsQueryClient(cred, endpoint=os.environ['PICKET_ENDPOINT'] + '/v1')", "LogsIngestionClient(os.environ['PICKET_ENDPOINT'], cred)",
+			"LogAnalyticsManagementClient(cred, sub, base_url=os.environ['PICKET_ENDPOINT'], credential_scopes=['https://management.azure.com/.default'])",
 			"Kusto: KustoConnectionStringBuilder.with_aad_application_key_authentication(url, client_id, secret, 'adfs')")...)
 	}},
 	"go": {"azidentity, azlogs (query and ingestion), azkustodata", func(e *environment) []string {
 		return append(e.azure(), comment("azidentity reads these; azlogs.NewClient takes the address in ClientOptions.Cloud.Services")...)
 	}},
 	"javascript": {"@azure/identity, @azure/monitor-query-logs, @azure/monitor-ingestion, azure-kusto-data", func(e *environment) []string {
-		return append(e.azure(), comment("new LogsQueryClient(cred, { endpoint: process.env.PICKET_URL + '/v1' })", "new LogsIngestionClient(process.env.PICKET_URL, cred)")...)
+		return append(e.azure(), comment("new LogsQueryClient(cred, { endpoint: process.env.PICKET_ENDPOINT + '/v1' })", "new LogsIngestionClient(process.env.PICKET_ENDPOINT, cred)")...)
 	}},
 	"az": {"the Azure CLI", func(e *environment) []string {
 		return append(trustLines(e.ca), export("AZURE_CORE_INSTANCE_DISCOVERY", "false"),

@@ -2,7 +2,8 @@
 // column, expands lambdas and saved functions, and builds the typed plan.
 //
 // It knows no engine: tables and saved functions come from a [Schema]. Names, types and errors are those of
-// Microsoft's own binder; where the service is known to differ from it, the service wins (see own.go).
+// Microsoft's own binder; where the service's engine is known to differ from it, the engine wins, unless
+// Options.Editor asks otherwise.
 //
 //	doc, errs := syntax.Parse("T | summarize count() by k")
 //	if len(errs) == 0 {
@@ -30,7 +31,8 @@ import (
 // cluster("…").database("…"), workspace("…"), app("…"), resource("…").
 type Scope struct{ Cluster, Database string }
 
-// Schema answers what exists. Names are case sensitive. Implementations must be safe for concurrent use by
+// Schema answers what exists. An implementation that also has Databases(cluster string) []string lets
+// database("*") mean several. Names are case sensitive. Implementations must be safe for concurrent use by
 // several binders and must not change during one Bind.
 type Schema interface {
 	// Table gives the columns of a table, in order.

@@ -132,34 +132,57 @@ func parseSchema(t testing.TB, s string) value.Schema {
 	return out
 }
 
-func contentTables(t testing.TB, dir string) bind.Tables {
+// ordered is a schema whose tables keep the order of their file.
+type ordered struct {
+	bind.Schema
+	names []string
+}
+
+func (o ordered) Tables(bind.Scope) []string { return o.names }
+
+func contentTables(t testing.TB, dir string) bind.Schema {
 	b, err := os.ReadFile(filepath.Join(dir, "content", "tables.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var f struct {
-		Tables map[string]json.RawMessage
-	}
+	var f struct{ Tables json.RawMessage }
 	if err := json.Unmarshal(b, &f); err != nil {
 		t.Fatal(err)
 	}
 	out := bind.Tables{}
-	for n, raw := range f.Tables {
-		dec := json.NewDecoder(strings.NewReader(string(raw)))
-		dec.Token()
+	var names []string
+	inOrder(t, f.Tables, func(table string, raw json.RawMessage) {
 		var s value.Schema
-		for dec.More() {
-			k, _ := dec.Token()
-			v, _ := dec.Token()
-			ty, ok := value.ParseType(v.(string))
+		inOrder(t, raw, func(col string, raw json.RawMessage) {
+			ty, ok := value.ParseType(strings.Trim(string(raw), `"`))
 			if !ok {
-				t.Fatalf("%s.%v: bad type %v", n, k, v)
+				t.Fatalf("%s.%s: bad type %s", table, col, raw)
 			}
-			s = append(s, value.Column{Name: k.(string), Type: ty})
-		}
-		out[n] = s
+			s = append(s, value.Column{Name: col, Type: ty})
+		})
+		out[table] = s
+		names = append(names, table)
+	})
+	return ordered{out, names}
+}
+
+// inOrder calls f for the properties of a JSON object in the order in which they are written.
+func inOrder(t testing.TB, raw json.RawMessage, f func(string, json.RawMessage)) {
+	dec := json.NewDecoder(strings.NewReader(string(raw)))
+	if _, err := dec.Token(); err != nil {
+		t.Fatal(err)
 	}
-	return out
+	for dec.More() {
+		k, err := dec.Token()
+		var v json.RawMessage
+		if err == nil {
+			err = dec.Decode(&v)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		f(k.(string), v)
+	}
 }
 
 // msSchemas reads Microsoft's result: a list of columns, or a group of such lists.

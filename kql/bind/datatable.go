@@ -132,13 +132,19 @@ func (b *binder) inlineExternal(x *syntax.InlineExternalTable) operand {
 	if x.DataFormat != nil {
 		node.Props["format"] = value.Value{Type: value.String, S: x.DataFormat.Text}
 	}
-	if x.Partition != nil || x.PathFormat != nil || x.Kind != nil && x.Kind.Text == "delta" {
+	for _, p := range x.Partition {
+		if p.X == nil && p.Type != nil {
+			cols = append(cols, b.newCol(p.Name.Text, b.declared(p.Type)))
+		}
+	}
+	node.Out = planCols(cols)
+	if !b.opt.Editor && (x.Partition != nil || x.PathFormat != nil || x.Kind != nil && x.Kind.Text == "delta") {
 		b.fail(x.Span, syntax.CodeNotSupported, "partitions, path formats and delta tables are not supported in inline_external_table; use externaldata")
 	}
 	for _, p := range x.With {
 		node.Props[p.Name.Text] = b.propValue(p)
 	}
-	return tableOp(x, &table{cols: cols, node: node})
+	return tableOp(x, &table{cols: cols, node: node, open: x.Schema == nil})
 }
 
 func (b *binder) rangeOp(x *syntax.RangeOp) *table {

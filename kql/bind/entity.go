@@ -60,6 +60,9 @@ func (b *binder) lookupCall(x *syntax.Call, in *operand, ctx context) operand {
 			return errAt(x)
 		}
 		s.Database = *text
+		if strings.Contains(*text, "*") {
+			return operand{kind: opDatabase, src: x, scopes: b.databases(s)}
+		}
 		if a, ok := b.aliases[*text]; ok && s.Cluster == "" {
 			s = a
 		}
@@ -105,6 +108,22 @@ func (b *binder) lookupCall(x *syntax.Call, in *operand, ctx context) operand {
 		b.fail(at, "SEM0129", "the name of the %s must be a constant", what)
 	}
 	return b.unknownEntity(x, name)
+}
+
+// databases lists the databases that match a name with asterisks: those that the schema lists, if it can, else
+// the one at hand.
+func (b *binder) databases(s Scope) []Scope {
+	l, ok := b.schema.(interface{ Databases(cluster string) []string })
+	if !ok {
+		return []Scope{b.db}
+	}
+	var out []Scope
+	for _, n := range l.Databases(s.Cluster) {
+		if wildcardMatch(s.Database, n) {
+			out = append(out, Scope{Cluster: s.Cluster, Database: n})
+		}
+	}
+	return out
 }
 
 func (b *binder) unknownEntity(x *syntax.Call, name string) operand {

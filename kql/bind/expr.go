@@ -413,7 +413,7 @@ func (b *binder) element2(x syntax.Expr, c, i operand, sel syntax.Expr) operand 
 		return unknownOf(x)
 	}
 	if c.kind != opScalar {
-		b.fail(sel.Range(), "SEM0147", "[ ] only applies to dynamic values")
+		b.fail(b.bracket(x, sel), "SEM0147", "[ ] only applies to dynamic values")
 		return errAt(x)
 	}
 	get := func(r typ) operand {
@@ -452,8 +452,19 @@ func (b *binder) element2(x syntax.Expr, c, i operand, sel syntax.Expr) operand 
 		}
 		return get(tDynamic)
 	}
-	b.fail(sel.Range(), "SEM0147", "[ ] only applies to dynamic values, not to %s", c.typeName())
+	b.fail(b.bracket(x, sel), "SEM0147", "[ ] only applies to dynamic values, not to %s", c.typeName())
 	return errAt(x)
+}
+
+// bracket is the place of the brackets around an index.
+func (b *binder) bracket(x, sel syntax.Expr) syntax.Span {
+	at := sel.Range()
+	for i := at.Start - 1; i >= 0 && i < len(b.text); i-- {
+		if b.text[i] == '[' {
+			return syntax.Span{Start: i, End: x.Range().End}
+		}
+	}
+	return at
 }
 
 // bareIndex binds [x] that follows nothing.

@@ -19,7 +19,7 @@ var volatile = map[string]bool{
 
 // clocked functions are constant once the query's instant is known.
 var clocked = map[string]bool{
-	"now": true, "ago": true, "startofday": false, "utcnow": true,
+	"now": true, "ago": true,
 }
 
 // call makes a function call, folded when its arguments are constants.
@@ -186,6 +186,9 @@ func conversionName(t value.Type) string {
 func (b *binder) coerce(e plan.Expr, from typ, to value.Type) plan.Expr {
 	if from.v == to || from.isUnknown() || from.isErr() || to == value.Unknown {
 		return e
+	}
+	if to == value.Dynamic { // the value itself inside dynamic, not its text parsed
+		return b.call("index", to, e.Pos(), b.call("pack_array", to, e.Pos(), e), plan.Long(0))
 	}
 	return b.call("to"+conversionName(to), to, e.Pos(), e)
 }

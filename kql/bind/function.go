@@ -414,6 +414,8 @@ func (b *binder) expandWith(f *function, args []arg, lay []int, x syntax.Expr, a
 			if b.firstQuiet == nil {
 				b.firstQuiet = bad
 			}
+		} else if b.opt.Editor && !f.saved {
+			// the editor service keeps what goes wrong in an expansion to itself
 		} else if f.saved || len(b.errs) == 0 {
 			b.failHint(at, bad.Code, bad.Suggestion, "in the function %s: %s", quoteName(f.name), bad.Msg)
 		}

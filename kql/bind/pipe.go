@@ -67,11 +67,9 @@ func (b *binder) withPiped(in operand, f func()) {
 
 // source reports whether an operator begins a query.
 func source(op syntax.Operator) bool {
-	switch op := op.(type) {
+	switch op.(type) {
 	case *syntax.PrintOp, *syntax.RangeOp, *syntax.UnionOp, *syntax.FindOp, *syntax.SearchOp, *syntax.EvaluateOp, *syntax.MacroExpandOp, *syntax.BadOp:
 		return true
-	case *syntax.InvokeOp:
-		_ = op
 	}
 	return false
 }

@@ -188,7 +188,7 @@ func (b *binder) share(t *table, name string, materialized bool) *shared {
 // use reads a shared table once more. The first use keeps the columns' ids (it is replaced by the sub-plan itself
 // when it stays the only one), later ones get fresh ids.
 func (b *binder) use(s *shared) *table {
-	node := b.solid(s.tab)
+	b.solid(s.tab)
 	out := make([]*column, len(s.tab.cols))
 	for i, c := range s.tab.cols {
 		n := *c
@@ -197,7 +197,6 @@ func (b *binder) use(s *shared) *table {
 		}
 		out[i] = &n
 	}
-	_ = node
 	ref := &plan.SharedRef{ID: -1, Out: planCols(out)}
 	s.refs = append(s.refs, ref)
 	if b.sharedRefs == nil {
@@ -249,11 +248,6 @@ func (b *binder) name(x *syntax.NameRef, ctx context) operand {
 	}
 	if name == "" {
 		return errAt(x)
-	}
-	if b.kind == scopePlugin {
-		if f, ok := lookupPlugin(name); ok {
-			_ = f
-		}
 	}
 	if b.kind == scopeNormal {
 		if (name == "$left" || name == "$right") && b.right != nil {

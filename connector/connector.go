@@ -9,6 +9,7 @@ import (
 
 	"picket/playbook"
 	"picket/playbook/expr"
+	"picket/query"
 )
 
 // Deps is what the connectors need from around them. A connector whose field is nil is left out.
@@ -17,6 +18,8 @@ type Deps struct {
 	// (an object or an array of objects), the name of the field that holds the time ("" for the time of arrival), and
 	// an id that is the same when the call is repeated. It answers with an HTTP status.
 	Collect func(ctx context.Context, logType string, body []byte, timeField, opID string) (status int, err error)
+	// Query answers a question in KQL (query.Engine.Run).
+	Query func(ctx context.Context, r query.Request) (*query.Result, error)
 }
 
 // All lists the connectors. Adding one is a file and a line.
@@ -24,6 +27,9 @@ func All(d Deps) []playbook.Connector {
 	var out []playbook.Connector
 	if d.Collect != nil {
 		out = append(out, &dataCollector{d.Collect})
+	}
+	if d.Query != nil {
+		out = append(out, &monitorLogs{d.Query})
 	}
 	return out
 }

@@ -32,6 +32,10 @@ type Deps struct {
 	// nil: managed identity is refused by name.
 	Identity func(ctx context.Context, identity, audience string) (token string, err error)
 
+	// Resource answers the template functions reference() and list…() for resources that a template doesn't make:
+	// ("reference", id), ("listKeys", id). nil, or not ok: the value is left empty and listed as a need.
+	Resource func(function, resourceID string) (value any, ok bool)
+
 	// Event is told about every finished trigger, action and run, after it is recorded. It must not block.
 	Event func(Event)
 }

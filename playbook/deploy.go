@@ -145,6 +145,14 @@ func (e *Engine) evaluate(r DeployRequest, assigned map[string]*workflow) (*arm.
 	if bare || def != nil {
 		return e.bareDefinition(r, o, bare)
 	}
+	resource := func(fn, id string) (any, error) {
+		if e.deps.Resource != nil {
+			if v, ok := e.deps.Resource(fn, id); ok {
+				return expr.FromGo(v), nil
+			}
+		}
+		return nil, &arm.Unavailable{Msg: fmt.Sprintf("the template function '%s' asks Azure about '%s', which is not available here", fn, id)}
+	}
 	opt := arm.Options{Parameters: r.Parameters, SubscriptionID: e.deps.SubscriptionID, TenantID: e.deps.TenantID,
 		ResourceGroup: e.deps.ResourceGroup, Location: e.deps.Location, Deployment: r.Name, Now: e.now,
 		List: func(fn, id string) (any, error) {
@@ -156,7 +164,7 @@ func (e *Engine) evaluate(r DeployRequest, assigned map[string]*workflow) (*arm.
 				}
 			}
 			if !strings.EqualFold(fn, "listCallbackUrl") || k < 0 || k+1 >= len(parts) {
-				return nil, &arm.Unavailable{Msg: fmt.Sprintf("the template function '%s' asks Azure about '%s', which is not available here", fn, id)}
+				return resource(fn, id)
 			}
 			trig := ""
 			if k+3 < len(parts) && strings.EqualFold(parts[k+2], "triggers") {
@@ -170,6 +178,7 @@ func (e *Engine) evaluate(r DeployRequest, assigned map[string]*workflow) (*arm.
 			u, _ := e.signedURL(w, path, "/triggers/"+trig+"/run", w.primary, time.Time{})
 			return expr.NewObject("value", u, "method", "POST", "basePath", strings.TrimRight(e.deps.PublicURL, "/")+path), nil
 		}}
+	opt.Reference = func(id string) (any, error) { return resource("reference", id) }
 	res, err := arm.Evaluate(r.Template, opt)
 	var ae *arm.Error
 	if errors.As(err, &ae) {

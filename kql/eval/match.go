@@ -137,23 +137,54 @@ func foldEqual(s, n string) bool {
 	return foldCase(s) == n
 }
 
-// foldIndex finds the folded text n in s at or after from, where s is folded already unless n is ASCII.
-func foldIndex(s, n string, from int, ascii bool) int {
-	if !ascii {
-		if i := strings.Index(s[from:], n); i >= 0 {
+// commonBytes lists the bytes of logs from the most to the least frequent; those not listed are rarer still.
+const commonBytes = " 012e3\"4t5a6o7,8i9:nsr-./lhdcumpfg=_wybvkxjqz"
+
+// foldNeedle is a folded text to look for. An ASCII one is found in text as it stands, by way of its rarest byte;
+// any other one only in folded text.
+type foldNeedle struct {
+	n      string
+	ascii  bool
+	anchor int
+	lo, up byte
+}
+
+func newFoldNeedle(n string) foldNeedle {
+	f := foldNeedle{n: n, ascii: isASCII(n)}
+	if n == "" || !f.ascii {
+		return f
+	}
+	best := -1
+	for i := range len(n) {
+		rank := strings.IndexByte(commonBytes, n[i])
+		if rank < 0 {
+			rank = len(commonBytes)
+		}
+		if rank > best {
+			best, f.anchor = rank, i
+		}
+	}
+	f.lo = n[f.anchor]
+	f.up = f.lo
+	if f.lo >= 'a' && f.lo <= 'z' {
+		f.up = f.lo - 32
+	}
+	return f
+}
+
+// index finds the needle in s at or after from.
+func (f *foldNeedle) index(s string, from int) int {
+	if !f.ascii {
+		if i := strings.Index(s[from:], f.n); i >= 0 {
 			return from + i
 		}
 		return -1
 	}
-	if n == "" {
+	if f.n == "" {
 		return from
 	}
-	lo := n[0]
-	up := lo
-	if lo >= 'a' && lo <= 'z' {
-		up = lo - 32
-	}
-	end := len(s) - len(n) + 1 // the first byte of a hit lies before it
+	// The anchor of a hit lies from here on and before end.
+	from, end := from+f.anchor, len(s)-len(f.n)+1+f.anchor
 	if from >= end {
 		return -1
 	}
@@ -165,19 +196,19 @@ func foldIndex(s, n string, from int, ascii bool) int {
 		}
 		return end
 	}
-	a, b := next(lo, from), end
-	if up != lo {
-		b = next(up, from)
+	a, b := next(f.lo, from), end
+	if f.up != f.lo {
+		b = next(f.up, from)
 	}
 	for a < end || b < end {
 		i := min(a, b)
-		if asciiFoldAt(s, i, n) {
-			return i
+		if asciiFoldAt(s, i-f.anchor, f.n) {
+			return i - f.anchor
 		}
 		if i == a {
-			a = next(lo, i+1)
+			a = next(f.lo, i+1)
 		} else {
-			b = next(up, i+1)
+			b = next(f.up, i+1)
 		}
 	}
 	return -1
@@ -187,11 +218,11 @@ func containsMatcher(n string, fold bool) func(string) bool {
 	if !fold {
 		return func(s string) bool { return strings.Contains(s, n) }
 	}
-	n = foldCase(n)
-	if isASCII(n) {
-		return func(s string) bool { return foldIndex(s, n, 0, true) >= 0 }
+	f := newFoldNeedle(foldCase(n))
+	if f.ascii {
+		return func(s string) bool { return f.index(s, 0) >= 0 }
 	}
-	return func(s string) bool { return strings.Contains(foldCase(s), n) }
+	return func(s string) bool { return strings.Contains(foldCase(s), f.n) }
 }
 
 func termRune(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
@@ -230,10 +261,16 @@ func termMatcher(n string, fold, left, right bool) func(string) bool {
 	if n == "" {
 		return func(string) bool { return true }
 	}
-	ascii := false
+	find, ascii := func(s string, from int) int {
+		if i := strings.Index(s[from:], n); i >= 0 {
+			return from + i
+		}
+		return -1
+	}, false
 	if fold {
 		n = foldCase(n)
-		ascii = isASCII(n)
+		f := newFoldNeedle(n)
+		find, ascii = f.index, f.ascii
 	}
 	left = left && termAfter(n, 0)
 	right = right && termBefore(n, len(n))
@@ -246,7 +283,7 @@ func termMatcher(n string, fold, left, right bool) func(string) bool {
 			s = foldCase(s)
 		}
 		for from := 0; from+len(n) <= len(s); {
-			i := foldIndex(s, n, from, ascii)
+			i := find(s, from)
 			if i < 0 {
 				return false
 			}

@@ -285,7 +285,7 @@ func (p *Picket) openWire(ctx context.Context) (err error) {
 		})
 	}
 	mux.Handle("/", p.web)
-	p.handler = p.bearerUser(mux)
+	p.handler = azure.Slashes(p.bearerUser(mux))
 
 	plain := http.NewServeMux()
 	plain.Handle("/api/logs", p.azure.Collector())

@@ -77,3 +77,22 @@ func (a *API) runFor(ctx context.Context, who Principal, q query.Request) (*quer
 	defer leave()
 	return a.d.Query(ctx, q)
 }
+
+// Slashes lets through paths with doubled slashes, which some SDKs make of an endpoint or a resource id ("/v1" and
+// "/subscriptions/…" become /v1//subscriptions/…). A redirect to the clean path, as Go's router answers, would cost
+// the request its bearer.
+func Slashes(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.URL.Path, "//") {
+			u := *r.URL
+			for strings.Contains(u.Path, "//") {
+				u.Path = strings.ReplaceAll(u.Path, "//", "/")
+			}
+			u.RawPath = ""
+			c := *r
+			c.URL = &u
+			r = &c
+		}
+		next.ServeHTTP(w, r)
+	})
+}

@@ -146,6 +146,9 @@ func PluginSchema(ctx context.Context, e *plan.Evaluate, shared []*plan.Shared, 
 	defer cancel()
 	defer guard(&err)
 	x := newRun(ctx, &plan.Query{Shared: shared}, src, opt)
+	if egress[e.Plugin] {
+		return nil, notSupported(e.At, "the plugin %s is not allowed: it reaches outside of the workspace or runs foreign code", e.Plugin)
+	}
 	if e.Input == nil {
 		return nil, notSupported(e.At, "the plugin %s is known to the language but not built into picket yet", e.Plugin)
 	}

@@ -3,12 +3,12 @@ import { ArrowExpandRegular, DismissRegular, ZoomFitRegular } from '@fluentui/re
 import { Background, Controls, Handle, Panel, Position, ReactFlow, ReactFlowProvider, useReactFlow, useNodesState, type Edge, type Node, type NodeProps } from '@xyflow/react';
 import '@xyflow/react/dist/style.css';
 import { useQuery } from '@tanstack/react-query';
-import { memo, useCallback, useEffect, useMemo, useRef, useState, type ReactNode } from 'react';
+import { memo, useCallback, useEffect, useMemo, useRef, useState, type CSSProperties, type ReactNode } from 'react';
 import { incidentsApi, type Graph, type GraphNode } from '../api/incidents';
 import { useSession } from '../api/session';
 import { useLook } from '../shell/theme';
 import { Facts, RowValue, Severity } from '../ui/bits';
-import { cellText, plural } from '../ui/format';
+import { cellText, localTime, plural } from '../ui/format';
 import { ErrorBox } from '../ui/States';
 import { KindIcon, kindName } from './kinds';
 import { layout, merge } from './layout';
@@ -38,29 +38,38 @@ const useStyles = makeStyles({
   text: { minWidth: 0 },
   label: { fontWeight: 600, overflow: 'hidden', textOverflow: 'ellipsis', whiteSpace: 'nowrap' },
   kind: { color: tokens.colorNeutralForeground3 },
-  // Edges run from centre to centre, under the cards.
-  handle: { opacity: 0, pointerEvents: 'none', top: '50%', left: '50%', bottom: 'auto', right: 'auto' },
   side: { borderLeft: `1px solid ${tokens.colorNeutralStroke2}`, padding: '12px 16px', overflow: 'auto', display: 'grid', gap: '12px', alignContent: 'start' },
   head: { display: 'flex', justifyContent: 'space-between', gap: '8px', alignItems: 'start' },
   h: { fontSize: '14px', fontWeight: 600, margin: 0, overflowWrap: 'anywhere' },
   note: { backgroundColor: tokens.colorNeutralBackground1, padding: '4px 8px', border: `1px solid ${tokens.colorNeutralStroke2}` },
 });
 
+// Edges run from centre to centre, under the cards.
+const centre: CSSProperties = { opacity: 0, pointerEvents: 'none', top: '50%', left: '50%', bottom: 'auto', right: 'auto', transform: 'none', width: 1, height: 1, minWidth: 0, minHeight: 0, border: 0 };
+
+/** A row's label is what it is and when: "Trip 2026-…"; the card shows the two apart. */
+function nodeLook(n: GraphNode): { label: string; kind: string; icon: string } {
+  const m = n.kind === 'Row' ? /^(\S+) (\d{4}-\d\d-\d\dT\S+)$/.exec(n.label) : null;
+  if (m) return { label: localTime(m[2]) || n.label, kind: m[1]!, icon: m[1]! };
+  return { label: n.label, kind: kindName(n.kind), icon: n.kind };
+}
+
 type CardNode = Node<{ node: GraphNode }, 'card'>;
 
 const Card = memo(function Card({ data, selected }: NodeProps<CardNode>) {
   const styles = useStyles();
   const n = data.node;
+  const look = nodeLook(n);
   const tone = new Map([['High', styles.high], ['Medium', styles.medium], ['Low', styles.low]]).get(severityOf(n));
   return (
     <div className={mergeClasses(styles.node, n.kind === 'Incident' && styles.root, tone, selected && styles.on)} title={`${kindName(n.kind)}: ${n.label}`}>
-      <Handle type="target" position={Position.Top} className={styles.handle} isConnectable={false} />
-      <KindIcon kind={n.kind} size={20} />
+      <Handle type="target" position={Position.Top} style={centre} isConnectable={false} />
+      <KindIcon kind={look.icon} size={20} />
       <div className={styles.text}>
-        <div className={styles.label}>{n.label}</div>
-        <div className={styles.kind}>{kindName(n.kind)}</div>
+        <div className={styles.label}>{look.label}</div>
+        <div className={styles.kind}>{look.kind}</div>
       </div>
-      <Handle type="source" position={Position.Bottom} className={styles.handle} isConnectable={false} />
+      <Handle type="source" position={Position.Bottom} style={centre} isConnectable={false} />
     </div>
   );
 });
@@ -171,12 +180,12 @@ function Flow({ id }: { id: string }) {
       {node && (
         <aside className={styles.side} aria-label="Node">
           <div className={styles.head}>
-            <h2 className={styles.h}>{node.label}</h2>
+            <h2 className={styles.h}>{nodeLook(node).label}</h2>
             <Button size="small" appearance="subtle" icon={<DismissRegular />} aria-label="Close" onClick={() => setPicked(null)} />
           </div>
           <Facts
             of={[
-              ['Type', kindName(node.kind)],
+              ['Type', nodeLook(node).kind],
               ['Severity', severityOf(node) && <Severity of={severityOf(node)} />],
               ...Object.entries(node.properties ?? {})
                 .filter(([k, v]) => k !== 'severity' && cellText(v) !== '' && cellText(v) !== '{}' && cellText(v) !== '[]')

@@ -60,6 +60,7 @@ const useStyles = makeStyles({
   cardHead: { display: 'flex', gap: '12px', alignItems: 'center', flexWrap: 'wrap' },
   strong: { fontWeight: 600, overflowWrap: 'anywhere' },
   scroll: { overflow: 'auto', maxHeight: '420px' },
+  cell: { maxWidth: '260px', overflow: 'hidden', textOverflow: 'ellipsis', whiteSpace: 'nowrap' },
   comment: { borderLeft: `3px solid ${tokens.colorBrandStroke2}`, padding: '4px 12px', display: 'grid', gap: '4px' },
   meta: { color: tokens.colorNeutralForeground3, fontSize: '12px' },
   log: { listStyleType: 'none', margin: 0, padding: 0, display: 'grid', gap: '12px' },
@@ -389,7 +390,15 @@ function AlertCard({ alert, open }: { alert: Alert; open?: boolean }) {
             label="Rows of the alert"
             rows={shown.map((r, i) => ({ r, i }))}
             rowKey={(x) => String(x.i)}
-            columns={columns.map((c) => ({ key: c, title: c, cell: (x: { r: Record<string, unknown> }) => <RowValue text={cellText(x.r[c])} /> }))}
+            columns={columns.map((c) => ({
+              key: c,
+              title: c,
+              cell: (x: { r: Record<string, unknown> }) => (
+                <div className={styles.cell} title={cellText(x.r[c])}>
+                  <RowValue text={cellText(x.r[c])} />
+                </div>
+              ),
+            }))}
           />
         </div>
       ) : (

@@ -19,16 +19,18 @@ export function alertRows(a: Alert): Row[] {
   return Array.isArray(v) ? v.filter((r): r is Row => r != null && typeof r === 'object') : [];
 }
 
-/** The rows' columns, in order of first appearance; columns that are empty everywhere are left out. */
-export function rowColumns(rows: Row[]): string[] {
-  const seen = new Set<string>();
-  for (const r of rows) for (const [k, v] of Object.entries(r)) if (cellText(v) !== '') seen.add(k);
-  return [...seen];
-}
 
 // Column names end in their meaning, before the data collector's type suffix: CanaryHost, CanaryShare, memo_s.
 const telling = /(host|hostname|computer|share|description|file|filename|filepath|useragent|src_ip|sourceip|publicip|privateip|executedon\w*|excutedon\w*|city|country|token_type)$/i;
 const suffix = /_(s|b|d|t|g)$/;
+
+/** The rows' columns: the time and the telling ones first; those that are empty everywhere, or the same in every table, are left out. */
+export function rowColumns(rows: Row[]): string[] {
+  const seen = new Set<string>();
+  for (const r of rows) for (const [k, v] of Object.entries(r)) if (cellText(v) !== '' && k !== 'TenantId' && k !== 'Type') seen.add(k);
+  const rank = (k: string) => (k === 'TimeGenerated' ? 0 : telling.test(k.replace(suffix, '')) ? 1 : 2);
+  return [...seen].sort((a, b) => rank(a) - rank(b));
+}
 
 /** Short facts out of rows: the telling columns with their distinct values. */
 export function tellingFacts(rows: Row[], most = 3): [string, string][] {

@@ -21,6 +21,8 @@ export interface Squiggle {
 export interface EditorHandle {
   /** The query to run: the selection, or the query under the cursor (queries are parted by empty lines). */
   current(): Promise<{ text: string; line: number; column: number }>;
+  /** Puts text where the cursor is. */
+  insert(text: string): void;
   format(): void;
   focus(): void;
 }
@@ -106,6 +108,12 @@ export default function Editor({
           }
           const b = blockAround(model, at.lineNumber);
           return { text: b.text, line: b.line, column: 1 };
+        },
+        insert(text) {
+          const at = e.getSelection() ?? new monaco.Selection(1, 1, 1, 1);
+          const before = e.getModel()!.getValueInRange(new monaco.Range(at.startLineNumber, Math.max(1, at.startColumn - 1), at.startLineNumber, at.startColumn));
+          e.executeEdits('schema', [{ range: at, text: (/[\w)\]'"]/.test(before) ? ' ' : '') + text, forceMoveMarkers: true }]);
+          e.focus();
         },
         format: () => void e.getAction('editor.action.formatDocument')?.run(),
         focus: () => e.focus(),

@@ -202,7 +202,7 @@ export default function LogsPage() {
         {tree && (
           <aside className={styles.side} aria-label="Schema">
             {schema.data ? (
-              <SchemaTree schema={schema.data} insert={(t) => change(text.trimEnd() + (text.endsWith('\n') ? '' : ' ') + t)} />
+              <SchemaTree schema={schema.data} insert={(t) => handle.current?.insert(t)} />
             ) : schema.isError ? (
               <div className={styles.pad}>
                 <ErrorBox error={schema.error} retry={() => void schema.refetch()} title="The schema did not load" />

@@ -24,7 +24,8 @@ import { ArrowClockwiseRegular, ArrowDownloadRegular, DeleteRegular, PulseRegula
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { Suspense, lazy, useState } from 'react';
 import { useLocation } from 'wouter';
-import { ApiError } from '../api/client';
+import { ApiError, saveAs } from '../api/client';
+import type { Table } from '../api/query';
 import { allows, useSession } from '../api/session';
 import { tokensApi, type Hit, type Token } from '../api/tokens';
 import { CopyField, Facts, PageLink, Rows, Section, StatusBadge, When } from '../ui/bits';
@@ -32,6 +33,7 @@ import { plural } from '../ui/format';
 import { Page } from '../ui/Page';
 import { EmptyState, ErrorBox, Loaded, type Loadable } from '../ui/States';
 import type { Place } from '../ui/WorldMap';
+import { toCsv } from '../logs/export';
 import { logsLink } from '../logs/timerange';
 import { TokenStatus, placeName } from './bits';
 import { TestHook, shortUrl } from './TokenWizard';
@@ -215,6 +217,13 @@ function Overview({ t, history, may }: { t: Token; history: Loadable<Hit[]>; may
   );
 }
 
+/** Trips as a flat table for export. */
+function hitTable(hits: Hit[]): Table {
+  const columns = ['time', 'sourceIp', 'channel', 'method', 'path', 'userAgent', 'referer', 'queryName', 'queryType', 'country', 'city', 'lat', 'lon', 'org', 'tor', 'status', 'likelyBenign', 'count'] as const;
+  const number = new Set(['lat', 'lon', 'count']);
+  return { name: 'trips', columns: columns.map((name) => ({ name, type: number.has(name) ? 'real' : 'string' })), rows: hits.map((h) => columns.map((c) => h[c] ?? null)) };
+}
+
 function History({ hits, id }: { hits: Hit[]; id: string }) {
   const styles = useStyles();
   const spots = new Map<string, Place>();
@@ -281,7 +290,15 @@ function History({ hits, id }: { hits: Hit[]; id: string }) {
           ]}
         />
       </div>
-      <PageLink to={logsLink(`CanaryTrips\n| where Token == "${id}"\n| sort by TimeGenerated desc`, '30d')}>All trips in Logs</PageLink>
+      <div style={{ display: 'flex', gap: 16, alignItems: 'center' }}>
+        <PageLink to={logsLink(`CanaryTrips\n| where Token == "${id}"\n| sort by TimeGenerated desc`, '30d')}>All trips in Logs</PageLink>
+        <Button size="small" appearance="subtle" icon={<ArrowDownloadRegular />} onClick={() => saveAs(`trips-${id}.csv`, new Blob([toCsv(hitTable(hits))], { type: 'text/csv' }))}>
+          CSV
+        </Button>
+        <Button size="small" appearance="subtle" icon={<ArrowDownloadRegular />} onClick={() => saveAs(`trips-${id}.json`, new Blob([JSON.stringify(hits, null, 2)], { type: 'application/json' }))}>
+          JSON
+        </Button>
+      </div>
     </>
   );
 }

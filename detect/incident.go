@@ -381,7 +381,7 @@ func (d *Detector) Update(ctx context.Context, id, actor string, etag int64, c C
 		}
 		return d.saveIncident(ctx, tx, in, actor, false, log)
 	})
-	d.poke()
+	nudge(d.noted)
 	return out, err
 }
 
@@ -407,7 +407,7 @@ func (d *Detector) CreateIncident(ctx context.Context, id, actor string, c Chang
 		}
 		return d.saveIncident(ctx, tx, in, actor, true, []string{"created: by hand"})
 	})
-	d.poke()
+	nudge(d.noted)
 	return in, err
 }
 
@@ -456,7 +456,7 @@ func (d *Detector) AddComment(ctx context.Context, incidentID, id, author, messa
 		}
 		return d.saveIncident(ctx, tx, in, author, false, []string{"comment: " + message})
 	})
-	d.poke()
+	nudge(d.noted)
 	return c, err
 }
 

@@ -30,17 +30,20 @@ func (d *Detector) deliverLoop(ctx context.Context) {
 		if err != nil && ctx.Err() == nil {
 			d.d.Log("deliver rows of detection", "error", err)
 		}
-		pause := 100 * time.Millisecond
+		pause := idle
 		if err != nil {
 			pause = retryPause
 		}
 		if n > 0 && err == nil {
 			continue
 		}
+		t := time.NewTimer(pause)
 		select {
 		case <-ctx.Done():
-		case <-time.After(pause):
+		case <-d.noted:
+		case <-t.C:
 		}
+		t.Stop()
 	}
 }
 

@@ -56,9 +56,12 @@ func (d *Detector) Run(ctx context.Context) error {
 	}
 }
 
-func (d *Detector) poke() {
+// poke wakes the rule loop; it never blocks.
+func (d *Detector) poke() { nudge(d.wake) }
+
+func nudge(c chan struct{}) {
 	select {
-	case d.wake <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
@@ -196,6 +199,7 @@ func (d *Detector) runWindow(ctx context.Context, r *StoredRule, end time.Time, 
 	rec := &RunRecord{ID: uuid.NewString(), RuleID: r.ID, Reason: reason, WindowEnd: end, Started: d.d.Now().UTC(), Status: "Success"}
 	finish := func(alerts []*Alert) error {
 		rec.Ended = d.d.Now().UTC()
+		defer nudge(d.noted)
 		return d.d.State.Tx(ctx, func(tx *state.Tx) error {
 			for _, a := range alerts {
 				changed, err := d.saveAlert(ctx, tx, r, a)

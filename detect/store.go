@@ -85,8 +85,9 @@ type Event struct {
 
 // Detector runs rules and keeps incidents. Safe for concurrent use.
 type Detector struct {
-	d    Deps
-	wake chan struct{}
+	d     Deps
+	wake  chan struct{} // a rule may be due
+	noted chan struct{} // the outbox has something
 
 	mu    sync.Mutex
 	dirty map[string]bool     // tables that got rows since the last look
@@ -108,7 +109,7 @@ func New(d Deps) (*Detector, error) {
 	if d.Log == nil {
 		d.Log = func(string, ...any) {}
 	}
-	return &Detector{d: d, wake: make(chan struct{}, 1), dirty: map[string]bool{}, reads: map[string][]string{}, locks: map[string]*sync.Mutex{}}, nil
+	return &Detector{d: d, wake: make(chan struct{}, 1), noted: make(chan struct{}, 1), dirty: map[string]bool{}, reads: map[string][]string{}, locks: map[string]*sync.Mutex{}}, nil
 }
 
 // ErrNotFound is wrapped by errors about an id that does not exist.

@@ -33,10 +33,12 @@ func plugins() map[string]plugin {
 		"basket":                     basket,
 		"dcount_intersect":           dcountIntersect,
 		"diffpatterns":               diffpatterns,
+		"estimate_rows_count":        estimateRowsCount,
 		"funnel_sequence_completion": funnelSequenceCompletion,
 		"geo_line_lookup":            geoLineLookup,
 		"geo_polygon_lookup":         geoPolygonLookup,
 		"identity":                   identity,
+		"identity_v3":                identity,
 		"ipv4_lookup":                ipLookup(4),
 		"ipv6_lookup":                ipLookup(6),
 		"narrow":                     narrow,
@@ -59,6 +61,7 @@ var egress = map[string]bool{
 	"azure_digital_twins_query_request": true, "infer_storage_schema": true,
 	"infer_storage_schema_with_suggestions": true, "ai_chat_completion": true, "ai_chat_completion_prompt": true,
 	"ai_embeddings": true, "ai_embed_text": true, "dax_request": true,
+	"execute_query": true, "execute_show_command": true, "external_datatable": true,
 }
 
 func (x *run) evaluate(n *plan.Evaluate) (batches, error) {

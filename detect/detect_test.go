@@ -95,8 +95,13 @@ func (w *world) open() {
 			}
 			return lake.Ack{}, nil
 		},
-		Barrier:    func(context.Context) (time.Time, error) { w.mu.Lock(); defer w.mu.Unlock(); return w.now, nil },
-		OnIncident: func(_ context.Context, e Event) error { w.mu.Lock(); defer w.mu.Unlock(); w.ev = append(w.ev, e); return nil },
+		Barrier: func(context.Context) (time.Time, error) { w.mu.Lock(); defer w.mu.Unlock(); return w.now, nil },
+		OnIncident: func(_ context.Context, e Event) error {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.ev = append(w.ev, e)
+			return nil
+		},
 	})
 	if err != nil {
 		w.t.Fatal(err)

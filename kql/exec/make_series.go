@@ -150,6 +150,7 @@ func (x *run) makeSeries(n *plan.MakeSeries) (batches, error) {
 			return nil, err
 		}
 		aggs = append(aggs, a)
+		window = window || a.window()
 	}
 	ax, err := x.newAxis(n, on.t)
 	if err != nil {

@@ -36,6 +36,16 @@ func (x *run) newExpander(kind plan.ExpandKind, specs []plan.Expand, index plan.
 	return e, nil
 }
 
+// window says whether an expression must see the whole input in one batch.
+func (e *expander) window() bool {
+	for _, c := range e.exprs {
+		if c.window {
+			return true
+		}
+	}
+	return false
+}
+
 // elements lists what row i of v expands to. null gives one null; a scalar gives itself.
 func (e *expander) elements(v *value.Vector, i int) []any {
 	switch d := value.Elem(v, i).(type) {
@@ -156,11 +166,8 @@ func (x *run) mvExpand(n *plan.MvExpand) (batches, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, c := range e.exprs {
-		if c.window {
-			in = x.whole(in, cols)
-			break
-		}
+	if e.window() {
+		in = x.whole(in, cols)
 	}
 	return func(yield func(*batch, error) bool) {
 		for b, err := range in {
@@ -218,6 +225,9 @@ func (x *run) mvApply(n *plan.MvApply) (batches, error) {
 	e, err := x.newExpander(n.Kind, n.Expand, n.Index, n.Limit, layoutOf(cols))
 	if err != nil {
 		return nil, err
+	}
+	if e.window() {
+		in = x.whole(in, cols)
 	}
 	sub, err := x.build(n.Sub)
 	if err != nil {

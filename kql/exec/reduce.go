@@ -26,6 +26,9 @@ func (x *run) reduce(n *plan.Reduce) (batches, error) {
 	if err != nil {
 		return nil, err
 	}
+	if text.window {
+		in = x.whole(in, cols)
+	}
 	threshold := n.Threshold
 	if threshold == 0 {
 		threshold = 0.1

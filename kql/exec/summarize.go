@@ -56,6 +56,16 @@ func (a *aggregate) state() (agg.State, error) {
 	return s, nil
 }
 
+// window says whether an argument must see the whole input in one batch.
+func (a *aggregate) window() bool {
+	for _, e := range a.args {
+		if e.window {
+			return true
+		}
+	}
+	return false
+}
+
 func (a *aggregate) add(s agg.State, groups []int32, b *batch) error {
 	vs := make([]*value.Vector, len(a.args))
 	for i, e := range a.args {
@@ -107,9 +117,7 @@ func (x *run) summarize(n *plan.Summarize) (batches, error) {
 			return nil, err
 		}
 		aggs[i] = a
-		for _, e := range a.args {
-			window = window || e.window
-		}
+		window = window || a.window()
 	}
 	if window {
 		in = x.whole(in, cols)

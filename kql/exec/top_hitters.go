@@ -33,6 +33,9 @@ func (x *run) topHitters(n *plan.TopHitters) (batches, error) {
 	if err != nil {
 		return nil, err
 	}
+	if key.window || a.window() {
+		in = x.whole(in, n.Input.Cols())
+	}
 	return func(yield func(*batch, error) bool) {
 		b, held, err := x.group(in, []plan.Item{n.By}, []*expr{key}, []*aggregate{a})
 		defer func() { x.release(held) }()

@@ -92,7 +92,7 @@ func (a *API) Handler() http.Handler {
 			} else {
 				a.Collector().ServeHTTP(w, r)
 			}
-		case "v1", "v2", "datacollectionrules":
+		case "v1", "v2", "workspaces", "$batch", "datacollectionrules":
 			a.serveWire(w, r)
 		default:
 			a.identity.ServeHTTP(w, r)

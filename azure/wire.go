@@ -32,9 +32,22 @@ func (a *API) wireRoutes() []route {
 	}
 }
 
+// wirePath lets an endpoint be configured with and without its version: libraries differ in whether they add
+// /v1 themselves.
+func wirePath(p string) string {
+	low := strings.ToLower(p)
+	switch {
+	case strings.HasPrefix(low, "/v1/v1/"):
+		return p[3:]
+	case strings.HasPrefix(low, "/workspaces/"), low == "/$batch":
+		return "/v1" + p
+	}
+	return p
+}
+
 // serveWire answers what wireRoutes lists.
 func (a *API) serveWire(w http.ResponseWriter, r *http.Request) {
-	rt, vars, status := a.wire.find(r.Method, r.URL.Path)
+	rt, vars, status := a.wire.find(r.Method, wirePath(r.URL.Path))
 	var who Principal
 	var e *Error
 	if status == 200 && rt.need != "" || status != 200 {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"picket/kql/bind"
 	"picket/kql/plan"
@@ -225,6 +226,26 @@ func TestLimits(t *testing.T) {
 	_, errs := bindText(b.String(), fuzzSchema(), bind.Options{MaxNodes: 20000})
 	if len(errs) == 0 || errs[0].Code != "SEM0250" {
 		t.Errorf("got %v", errs)
+	}
+}
+
+// TestLongChains: texts as long as the parser lets through bind in moderate time and stack.
+func TestLongChains(t *testing.T) {
+	for _, text := range []string{
+		"T | where " + strings.Repeat("a == 1 or ", 15000) + "a == 2",
+		"print " + strings.Repeat("1 + ", 15000) + "1",
+		"T" + strings.Repeat(" | where a > 1", 5000),
+		"T | where a in (" + strings.Repeat("1, ", 20000) + "2)",
+		"print dynamic([" + strings.Repeat("1, ", 50000) + "2])",
+		"T | extend x = " + strings.Repeat("strcat(b, ", 200) + "b" + strings.Repeat(")", 200),
+	} {
+		began := time.Now()
+		if _, errs := bindText(text, fuzzSchema(), bind.Options{}); len(errs) > 0 {
+			t.Errorf("%.60s…: %v", text, errs[0])
+		}
+		if d := time.Since(began); d > 5*time.Second {
+			t.Errorf("%.60s… took %v", text, d)
+		}
 	}
 }
 

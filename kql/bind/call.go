@@ -250,6 +250,10 @@ func (b *binder) functionExpr(x *syntax.Call, f *catalog.Function, t typ, args [
 			}
 			return args[1].expr()
 		}
+	case "repeat":
+		if !b.opt.Editor && args[0].typ().isDynamic() {
+			b.failHint(args[0].at(), "SEM0116", "convert it with tolong(), tostring() …", "the function 'repeat' does not repeat dynamic values")
+		}
 	case "iscolumnexists":
 		if v := args[0].val; v != nil && v.Type == value.String {
 			k := plan.Bool(b.column(v.S) != nil)

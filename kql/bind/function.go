@@ -424,7 +424,11 @@ func (b *binder) expandWith(f *function, args []arg, lay []int, x syntax.Expr, a
 	if out.kind == opTable {
 		t := *out.tab
 		t.index = nil
-		t.name = f.name
+		if f.view {
+			t.name = f.name
+		} else if _, isScan := t.node.(*plan.Scan); !isScan {
+			t.name = ""
+		}
 		out.tab = &t
 	}
 	if out.kind == opStar {

@@ -114,7 +114,7 @@ func (b *binder) withTable(t *table, from []*table) *table {
 		name = from[0].name
 	}
 	if name == "" {
-		name = "union_arg0"
+		name = "search_arg0"
 	}
 	c := b.newCol("$table", tString)
 	p := b.newProjection()
@@ -129,6 +129,11 @@ func (b *binder) withTable(t *table, from []*table) *table {
 // unionLabelled unions tables with their names in the first column.
 func (b *binder) unionLabelled(legs []*table, column string, at syntax.Expr) *table {
 	src := &syntax.Param{Name: &syntax.Name{Text: "withsource"}, Value: &syntax.NameRef{Name: column}}
+	for i, t := range legs {
+		if t.name == "" {
+			t.name = "search_arg" + itoa(i)
+		}
+	}
 	return b.unionTables(legs, src, "")
 }
 
@@ -192,7 +197,22 @@ func (b *binder) starPredicate(x *syntax.BinaryExpr, name string, r arg) operand
 	if op.t.isErr() {
 		return op
 	}
-	op.e = b.anyColumn(name, r.expr(), span(x))
+	// a negated operator holds when no column fulfils the plain one
+	plain, negated := name, true
+	switch {
+	case name == "NotEqual":
+		plain = "Equal"
+	case name == "BangTilde":
+		plain = "EqualTilde"
+	case strings.HasPrefix(name, "Not"):
+		plain = name[3:]
+	default:
+		negated = false
+	}
+	op.e = b.anyColumn(plain, r.expr(), span(x))
+	if negated {
+		op.e = b.call("not", value.Bool, span(x), op.e)
+	}
 	op.val = nil
 	return op
 }

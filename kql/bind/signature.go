@@ -602,4 +602,3 @@ func (o *operand) typeName() string {
 	}
 	return o.typ().String()
 }
-

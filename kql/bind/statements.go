@@ -116,7 +116,6 @@ func (b *binder) define(name string, op operand, x syntax.Expr) {
 		}
 		b.fail(x.Range(), "SEM0139", "an expression with several values cannot be assigned to a variable")
 	case opTable:
-		op.tab.name = name
 		y.sh = b.tableSymbol(op.tab, name)
 	case opGroup:
 		if len(op.tabs) > 0 {
@@ -140,7 +139,6 @@ func (b *binder) tableSymbol(t *table, name string) *shared {
 	if r, ok := t.node.(*plan.SharedRef); ok {
 		if s := b.sharedRefs[r]; s != nil && s.materialized && len(s.refs) == 1 && s.name == "" {
 			s.name = name
-			s.tab.name = name
 			s.refs = nil
 			delete(b.sharedRefs, r)
 			return s

@@ -11,6 +11,8 @@
 //
 //	f, ok := catalog.LookupFunction("strcat")
 //	f.Signatures[0].Params[0].Max // 64
+//
+//go:generate go run ./gen -shared ../../../shared -dir .
 package catalog
 
 import (

@@ -30,7 +30,7 @@ type portal struct {
 	list     []activity
 	requests []time.Time
 	refused  int
-	fault    func(n int) int // an answer's status in place of the right one, by the number of the request; 0: none, -1: a cut answer, -2: no answer
+	fault    func(n int) int // an answer's status in place of the right one, by the number of the request; 0: none, -1: a cut answer, -2: no answer, -3: throttled
 	served   int
 }
 
@@ -69,6 +69,14 @@ func (p *portal) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	cut := false
 	if p.fault != nil {
 		switch f := p.fault(p.served); {
+		case f == -3:
+			for len(p.requests) < 30 {
+				p.requests = append(p.requests, now)
+			}
+			p.refused++
+			w.Header().Set("Retry-After", "45")
+			http.Error(w, `{"detail":"Request was throttled. Expected available in 45 seconds."}`, 429)
+			return
 		case f == -2:
 			panic("the connection broke")
 		case f == -1:

@@ -182,7 +182,7 @@ func genEngine(t *testing.T, r *rand.Rand, wild bool) *Engine {
 // TestSQLSaysWhatTheInterpreterSays asks random questions in both ways. PICKET_FUZZ_SECONDS makes it longer,
 // PICKET_FUZZ_SEED begins elsewhere.
 func TestSQLSaysWhatTheInterpreterSays(t *testing.T) {
-	limit := 4 * time.Second
+	limit := 3 * time.Second
 	if s, err := strconv.Atoi(os.Getenv("PICKET_FUZZ_SECONDS")); err == nil {
 		limit = time.Duration(s) * time.Second
 	}

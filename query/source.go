@@ -237,7 +237,7 @@ func (s *source) Relation(n *plan.Scan) (*dialect.Relation, error) {
 	}
 	out := &dialect.Relation{SQL: rel.SQL, Where: where}
 	for _, c := range rel.Columns {
-		out.Columns = append(out.Columns, dialect.Column{Name: c.Name, Physical: c.Physical, Ticks: c.Ticks})
+		out.Columns = append(out.Columns, dialect.Column{Name: c.Name, Physical: c.Physical, Ticks: c.Ticks, NotNull: c.Name == timeColumn || c.Name == lake.ColReceived})
 	}
 	return out, nil
 }

@@ -38,6 +38,13 @@ func compareValues(name string, x, y sx, truth bool) (sx, bool) {
 	if x.t == value.Dynamic || y.t == value.Dynamic {
 		return compareLeaf(name, x, y, truth)
 	}
+	if name == "Equal" || name == "NotEqual" { // no number, array or bag has this text: the leaf's own decides
+		if x.raw != "" && y.k != nil && distinctText(y.k.S) {
+			x = sx{sql: x.raw, t: value.String, null: true}
+		} else if y.raw != "" && x.k != nil && distinctText(x.k.S) {
+			y = sx{sql: y.raw, t: value.String, null: true}
+		}
+	}
 	a, b, ok := comparable(x, y)
 	if !ok || (x.t == value.GUID || x.t == value.Bool) && name != "Equal" && name != "NotEqual" {
 		return sx{}, false
@@ -84,7 +91,7 @@ func compareValues(name string, x, y sx, truth bool) (sx, bool) {
 
 // notNaN is the condition that x is a number, "" where it can only be one.
 func notNaN(x sx, s string) string {
-	if x.t != value.Real || x.k != nil && !math.IsNaN(x.k.F) {
+	if x.t != value.Real || x.noNaN || x.k != nil && !math.IsNaN(x.k.F) {
 		return ""
 	}
 	return " AND NOT isnan(" + s + ")"
@@ -150,7 +157,7 @@ func compareLeaf(name string, x, y sx, truth bool) (sx, bool) {
 		if y.t != value.Real && (y.k.I > 1<<53 || y.k.I < -1<<53) {
 			return sx{}, false
 		}
-		return compareValues(name, sx{sql: x.leafNumber(), t: value.Real, null: true}, y, truth)
+		return compareValues(name, sx{sql: x.leafNumber(), t: value.Real, null: true, noNaN: true}, y, truth)
 	}
 	return sx{}, false
 }
@@ -203,7 +210,7 @@ func (s scope) in(c *plan.Call, truth bool) (sx, bool) {
 	if !ok {
 		return sx{}, false
 	}
-	null := x.null || x.t == value.Dynamic
+	null := x.null || x.t == value.Dynamic || x.raw != "" && xs != x.sql
 	out := sx{t: value.Bool}
 	if len(list) == 0 {
 		out.sql = boolText(negate)
@@ -271,11 +278,13 @@ func inList(x sx, items []value.Value, fold bool) (string, []string, bool) {
 			}
 		}
 		xs := x.sql
-		if x.t == value.Dynamic {
+		switch {
+		case x.t == value.Dynamic && distinct:
+			xs = x.leaf()
+		case x.t == value.Dynamic:
 			xs = x.leafText()
-			if distinct {
-				xs = x.leaf()
-			}
+		case x.raw != "" && distinct:
+			xs = x.raw
 		}
 		if fold {
 			xs = "lower(" + xs + ")"

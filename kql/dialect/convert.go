@@ -57,7 +57,7 @@ func tostring(x sx) (sx, bool) {
 	case value.Bool:
 		out.sql = "(CASE WHEN " + x.sql + " THEN 'True' WHEN NOT " + x.sql + " THEN 'False' ELSE '' END)"
 	case value.Dynamic:
-		out.sql = "coalesce(" + x.leafText() + ", '')"
+		out.sql, out.raw = "coalesce("+x.leafText()+", '')", x.leaf()
 	default:
 		return sx{}, false
 	}
@@ -142,14 +142,14 @@ func toreal(s scope, c *plan.Call) (sx, bool) {
 	case value.Real:
 		return x, true
 	case value.Int, value.Long:
-		return sx{sql: double(x), t: value.Real, null: x.null}, true
+		return sx{sql: double(x), t: value.Real, null: x.null, noNaN: true}, true
 	case value.String:
-		return sx{sql: realText(x.sql), t: value.Real, null: true}, true
+		return sx{sql: realText(x.sql), t: value.Real, null: true, noNaN: true}, true
 	case value.Dynamic:
 		v := x.leaf()
 		doc, path := x.place()
 		return sx{sql: fmt.Sprintf(`(CASE WHEN %[1]s IS NULL THEN NULL WHEN regexp_full_match(%[1]s, '-?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,2})?') THEN CAST(%[1]s AS DOUBLE) WHEN json_type(%[3]s, %[4]s) = 'VARCHAR' THEN %[2]s ELSE %[5]s END)`,
-			v, realText(v), doc, path, fail()), t: value.Real, null: true}, true
+			v, realText(v), doc, path, fail()), t: value.Real, null: true, noNaN: true}, true
 	}
 	return sx{}, false
 }

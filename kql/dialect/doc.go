@@ -40,6 +40,7 @@ type Column struct {
 	Name     string // as in the scan's Out
 	Physical string // its name in the SQL, not quoted
 	Ticks    string // the companion with the seventh digit of a datetime, or ""
+	NotNull  bool   // no row lacks it
 }
 
 // Fragment is a part of the plan in SQL.

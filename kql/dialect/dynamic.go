@@ -92,7 +92,11 @@ func (x sx) place() (doc, path string) {
 // and for JSON's null.
 func (x sx) leaf() string {
 	doc, path := x.place()
-	return "(" + doc + " ->> " + path + ")"
+	s := "(" + doc + " ->> " + path + ")"
+	if x.lets != nil {
+		return x.lets.name(s)
+	}
+	return s
 }
 
 // json is the dynamic as a column of its own.

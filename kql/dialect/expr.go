@@ -11,6 +11,7 @@ import (
 type scope struct {
 	l    *lowering
 	cols map[plan.ColID]sx
+	lets *lets
 }
 
 // expr says an expression; false when SQL does not say it exactly.
@@ -20,6 +21,9 @@ func (s scope) expr(e plan.Expr) (sx, bool) {
 		return literal(e.Val)
 	case *plan.ColRef:
 		x, ok := s.cols[e.ID]
+		if x.t == value.Dynamic {
+			x.lets = s.lets
+		}
 		return x, ok && x.t == e.T
 	case *plan.ScalarSub:
 		return s.scalarSub(e)

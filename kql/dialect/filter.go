@@ -86,8 +86,9 @@ func (l *lowering) project(n *plan.Project, in *rel) *rel {
 	cols := make(map[plan.ColID]sx, len(n.Items))
 	out := make([]plan.Col, len(n.Items))
 	total := 0
+	sc, end := r.computing(l)
 	for i, it := range n.Items {
-		x, ok := r.scope(l).expr(it.Expr)
+		x, ok := sc.expr(it.Expr)
 		if !ok || x.t != it.Col.Type {
 			return nil
 		}
@@ -98,6 +99,7 @@ func (l *lowering) project(n *plan.Project, in *rel) *rel {
 	if total > maxSQL/4 {
 		return nil
 	}
+	end()
 	r.cols, r.out = cols, out
 	return r
 }
@@ -125,8 +127,9 @@ func (l *lowering) partProject(n *plan.Project, in *rel) (plan.Node, *rel) {
 	}
 	top := &plan.Project{Serialized: n.Serialized}
 	said := 0
+	sc, end := r.computing(l)
 	for _, it := range n.Items {
-		if x, ok := r.scope(l).expr(it.Expr); ok && x.t == it.Col.Type && !it.PassThrough() && !r.heavy(it.Expr) {
+		if x, ok := sc.expr(it.Expr); ok && x.t == it.Col.Type && !it.PassThrough() && !r.heavy(it.Expr) {
 			if _, clash := have[it.Col.ID]; !clash && keep(it.Col, x) {
 				top.Items = append(top.Items, plan.Item{Col: it.Col, Expr: plan.Ref(it.Col)})
 				said++
@@ -144,6 +147,7 @@ func (l *lowering) partProject(n *plan.Project, in *rel) (plan.Node, *rel) {
 	if len(out) == 0 {
 		return nil, nil
 	}
+	end()
 	r.cols, r.out = cols, out
 	if _, ok := r.final(); !ok {
 		return nil, nil

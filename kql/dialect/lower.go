@@ -13,6 +13,7 @@ type lowering struct {
 	subs  map[plan.Expr]plan.Expr // expressions with plans inside that were lowered on their own
 	err   error
 	calls map[string]callFunc
+	lets  int // names given
 }
 
 // whole lowers a tree that somebody reads by position.

@@ -152,10 +152,22 @@ func termMatch(x, n string, fold, left, right bool) (string, bool) {
 	if !ok || !utf8.ValidString(n) {
 		return "", false
 	}
+	x0 := x
 	if lower {
 		x = "lower(" + x + ")"
 	}
-	return "regexp_matches(" + x + ", " + lit + ")", true
+	// most rows don't have the needle at all, and to see that takes a third of the time
+	part, ok := fixedMatch(func(x, n string) string { return "contains(" + x + ", " + n + ")" })(x, n, false)
+	if fold {
+		part, ok = "", false
+		if l, is := text(strings.ToLower(n)); is {
+			part, ok = "contains(lower("+x0+"), "+l+")", true
+		}
+	}
+	if !ok {
+		return "", false
+	}
+	return "(" + part + " AND regexp_matches(" + x + ", " + lit + "))", true
 }
 
 // searchMatch is the operator of search: a term, with stars at the ends a prefix, a suffix, a part.

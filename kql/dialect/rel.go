@@ -24,6 +24,7 @@ type rel struct {
 	order []orderTerm
 	limit int64 // -1: none
 	weak  bool  // holds constants only
+	base  bool  // from is a stored table
 }
 
 type orderTerm struct{ sql, how string } // how: "DESC NULLS LAST"
@@ -39,7 +40,7 @@ func (r *rel) sql(list []string) string {
 	b.WriteString(r.from)
 	if len(r.where) > 0 {
 		b.WriteString(" WHERE ")
-		b.WriteString(strings.Join(r.where, " AND "))
+		b.WriteString(strings.Join(inOrder(r.where), " AND "))
 	}
 	if len(r.order) > 0 {
 		terms := make([]string, len(r.order))
@@ -118,6 +119,61 @@ func (r *rel) plain() *rel {
 
 func (r *rel) scope(l *lowering) scope { return scope{l: l, cols: r.cols} }
 
+// inOrder keeps costly conditions behind those that read inside a dynamic and spare them most rows; DuckDB would try
+// them in any order. Conditions on plain columns stay apart, where they can prune.
+func inOrder(where []string) []string {
+	var out, mid, costly []string
+	for _, w := range where {
+		switch {
+		case strings.Contains(w, "error('"):
+			costly = append(costly, w)
+		case strings.Contains(w, " ->> "):
+			mid = append(mid, w)
+		default:
+			out = append(out, w)
+		}
+	}
+	if len(costly) == 0 || len(mid) == 0 {
+		return where
+	}
+	return append(out, "CASE WHEN "+strings.Join(mid, " AND ")+" THEN "+strings.Join(costly, " AND ")+" ELSE FALSE END")
+}
+
+// lets are texts of places in dynamics that a SELECT reads several times: a sub-select below computes each once.
+type lets struct {
+	l     *lowering
+	exprs []string
+	names []string
+}
+
+func (t *lets) name(expr string) string {
+	for i, e := range t.exprs {
+		if e == expr {
+			return t.names[i]
+		}
+	}
+	t.l.lets++
+	n := "j" + strconv.Itoa(t.l.lets)
+	t.exprs, t.names = append(t.exprs, expr), append(t.names, n)
+	return n
+}
+
+// computing is a scope whose expressions may share what they read inside dynamics; end puts that below r.
+func (r *rel) computing(l *lowering) (scope, func()) {
+	t := &lets{l: l}
+	return scope{l: l, cols: r.cols, lets: t}, func() {
+		if len(t.exprs) == 0 {
+			return
+		}
+		list := []string{"*"}
+		for i, e := range t.exprs {
+			list = append(list, e+" AS "+t.names[i])
+		}
+		inner := &rel{from: r.from, where: r.where, limit: -1}
+		r.from, r.where, r.base = "("+inner.sql(list)+") AS t", nil, false
+	}
+}
+
 // heavy reports whether one of the expressions reads a computed column that is better computed once.
 func (r *rel) heavy(es ...plan.Expr) bool {
 	uses := map[plan.ColID]int{}
@@ -155,6 +211,11 @@ type sx struct {
 	k    *value.Value // the constant that it is
 
 	path string // of a dynamic: sql is the JSON text of a document, path the place in it ("" is all)
+	lets *lets
+
+	noNaN bool   // a real that is never NaN
+	ts    string // of a datetime column in ticks: its TIMESTAMPTZ, which is at most a microsecond less
+	raw   string // of a tostring(): the leaf's own text, which may be null
 }
 
 // stored is the expression as a column of a sub-select.
@@ -167,7 +228,7 @@ func (x sx) stored() string {
 
 // renamed is x when it has become a column of a sub-select.
 func (x sx) renamed(name string) sx {
-	return sx{sql: name, t: x.t, rep: x.rep, null: x.null}
+	return sx{sql: name, t: x.t, rep: x.rep, null: x.null, noNaN: x.noNaN}
 }
 
 // result is the expression as a result column.

@@ -20,7 +20,7 @@ func (l *lowering) scan(n *plan.Scan) *rel {
 		r.from, r.where = "(SELECT 1 AS one)", []string{"FALSE"}
 		t = &Relation{}
 	} else {
-		r.from = t.SQL + " AS t"
+		r.from, r.base = t.SQL+" AS t", true
 		if t.Where != "" {
 			r.where = []string{t.Where}
 		}
@@ -34,8 +34,10 @@ func (l *lowering) scan(n *plan.Scan) *rel {
 			x.sql = "NULL::" + sqlType(c.Type, repTS)
 		case at.Ticks != "" && c.Type == value.Datetime:
 			x.sql = fmt.Sprintf("(epoch_us(%s) * 10 + coalesce(%s, 0) + %d)", "t."+quoteName(at.Physical), "t."+quoteName(at.Ticks), int64(epochTicks))
-			x.rep = repTicks
+			x.rep, x.null = repTicks, !at.NotNull
+			x.ts = "t." + quoteName(at.Physical)
 		default:
+			x.null = x.null && !at.NotNull
 			x.sql = "t." + quoteName(at.Physical)
 		}
 		r.cols[c.ID] = x

@@ -50,7 +50,35 @@ func (l *lowering) sort(keys []plan.SortKey, limit int64, in *rel) *rel {
 		r.order = append(r.order, orderTerm{x.sql, dir + nulls})
 	}
 	r.limit = limit
+	if limit >= 0 && limit <= maxNewest && r.base && len(r.out) > 2 && len(keys) > 0 {
+		r.newest(keys[0])
+	}
 	return r
+}
+
+// maxNewest is the most rows for which their times are looked for first.
+const maxNewest = 10_000
+
+// newest bounds a top by time: the times alone say from when on the rows are, and then few rows are read whole.
+func (r *rel) newest(k plan.SortKey) {
+	c, ok := k.Expr.(*plan.ColRef)
+	if !ok {
+		return
+	}
+	x := r.cols[c.ID]
+	ts := x.ts
+	if x.t == value.Datetime && x.rep == repTS {
+		ts = x.sql
+	}
+	if ts == "" || x.null || !column.MatchString(ts) {
+		return
+	}
+	way, edge, op := "DESC", "min", ">="
+	if !k.Desc {
+		way, edge, op = "ASC", "max", "<="
+	}
+	times := &rel{from: r.from, where: r.where, limit: r.limit, order: []orderTerm{{ts, way}}}
+	r.where = append(r.where[:len(r.where):len(r.where)], fmt.Sprintf("%s %s (SELECT %s(x) FROM (%s))", ts, op, edge, times.sql([]string{ts + " AS x"})))
 }
 
 // take keeps any limit rows, the first of an order.

@@ -34,8 +34,9 @@ func (l *lowering) summarize(n *plan.Summarize, in *rel) *rel {
 	r.order = nil
 	out := &rel{cols: map[plan.ColID]sx{}, out: n.Cols(), limit: -1, weak: r.weak}
 	var list, by []string
+	sc, end := r.computing(l)
 	for i, k := range n.Keys {
-		x, ok := r.scope(l).expr(k.Expr)
+		x, ok := sc.expr(k.Expr)
 		if !ok || !groupable(x.t) || x.t != k.Col.Type {
 			return nil
 		}
@@ -47,13 +48,14 @@ func (l *lowering) summarize(n *plan.Summarize, in *rel) *rel {
 		if ordered && (strings.HasPrefix(a.Call.Name, "make_list") || a.Call.Name == "makelist") {
 			return nil // the list follows the order
 		}
-		if !l.aggregate(r, a, &list, out) {
+		if !aggregate(sc, a, &list, out) {
 			return nil
 		}
 	}
 	if len(list) == 0 {
 		return nil
 	}
+	end()
 	sql := r.sql(list)
 	if len(by) > 0 {
 		sql += " GROUP BY " + strings.Join(by, ", ")
@@ -63,8 +65,7 @@ func (l *lowering) summarize(n *plan.Summarize, in *rel) *rel {
 }
 
 // aggregate adds one aggregate's columns to the list.
-func (l *lowering) aggregate(r *rel, a plan.Agg, list *[]string, out *rel) bool {
-	s := r.scope(l)
+func aggregate(s scope, a plan.Agg, list *[]string, out *rel) bool {
 	name0, args := a.Call.Name, a.Call.Args
 	filter := ""
 	if inner, at, ok := conditional(name0); ok {
@@ -122,7 +123,7 @@ func (l *lowering) aggregate(r *rel, a plan.Agg, list *[]string, out *rel) bool 
 		case isWhole(x.t) && col.Type == value.Real:
 			return add(sx{sql: fmt.Sprintf("(CASE WHEN %[1]s = 0 THEN 'nan'::DOUBLE ELSE CAST(CAST(sum(%[2]s)%[3]s AS BIGINT) AS DOUBLE) / CAST(%[1]s AS DOUBLE) END)", count, x.sql, filter), t: col.Type})
 		case x.t == value.Real && col.Type == value.Real:
-			return add(sx{sql: fmt.Sprintf("(CASE WHEN %[1]s = 0 THEN 'nan'::DOUBLE ELSE sum(%[2]s)%[3]s / CAST(%[1]s AS DOUBLE) END)", count, x.sql, filter), t: col.Type})
+			return add(sx{sql: "coalesce(avg(" + x.sql + ")" + filter + ", 'nan'::DOUBLE)", t: col.Type})
 		case x.t == value.Timespan && col.Type == value.Timespan:
 			return add(sx{sql: fmt.Sprintf("(CASE WHEN %[1]s = 0 THEN NULL ELSE CAST(sum(%[2]s)%[3]s // %[1]s AS BIGINT) END)", count, x.sql, filter), t: col.Type, null: true})
 		}
@@ -213,16 +214,19 @@ func rowAggregate(s scope, agg string, a plan.Agg, list *[]string, out *rel) boo
 	if !ok {
 		return false
 	}
-	fields := make([]string, len(a.Out))
+	var fields []string
+	ranked := agg == "arg_max" || agg == "arg_min"
 	for i := range a.Out {
 		if xs[i].t != a.Out[i].Type {
 			return false
 		}
-		fields[i] = fmt.Sprintf("f%d := %s", i, xs[i].stored())
+		if i > 0 || !ranked {
+			fields = append(fields, fmt.Sprintf("f%d := %s", i, xs[i].stored()))
+		}
 	}
 	row := "struct_pack(" + strings.Join(fields, ", ") + ")"
 	whole := "any_value(" + row + ")"
-	if agg == "arg_max" || agg == "arg_min" {
+	if ranked {
 		key := xs[0]
 		switch key.t {
 		case value.Int, value.Long, value.Datetime, value.Timespan, value.String:
@@ -230,7 +234,7 @@ func rowAggregate(s scope, agg string, a plan.Agg, list *[]string, out *rel) boo
 			return false
 		}
 		by := agg + "(" + row + ", " + key.sql + ")"
-		if key.null {
+		if key.null { // a group without any key gives one of its rows
 			whole = "coalesce(" + by + ", " + whole + ")"
 		} else {
 			whole = by
@@ -239,6 +243,12 @@ func rowAggregate(s scope, agg string, a plan.Agg, list *[]string, out *rel) boo
 	for i, col := range a.Out {
 		x := xs[i]
 		sql := fmt.Sprintf("(%s).f%d", whole, i)
+		switch {
+		case ranked && i == 0:
+			sql = strings.TrimPrefix(agg, "arg_") + "(" + x.sql + ")"
+		case ranked && len(fields) == 1 && x.t == value.String && !xs[0].null:
+			sql = agg + "(" + x.sql + ", " + xs[0].sql + ")"
+		}
 		if col.Type == value.String {
 			sql = "coalesce(" + sql + ", '')"
 		}

@@ -1,0 +1,1 @@
+SELECT date_trunc('hour', "TimeGenerated") h, count(*) n FROM {T} WHERE "TimeGenerated" BETWEEN TIMESTAMPTZ '2026-11-12 00:00:00+00' AND TIMESTAMPTZ '2026-11-13 00:00:00+00' AND "EventID" = 4625 GROUP BY 1

@@ -1,0 +1,1 @@
+SELECT date_trunc('hour', "TimeGenerated") h, "EventID", count(*) n FROM {T} GROUP BY 1, 2

@@ -1,0 +1,1 @@
+SELECT count(*) FROM {T} WHERE "TimeGenerated" BETWEEN TIMESTAMPTZ '2026-11-12 00:00:00+00' AND TIMESTAMPTZ '2026-11-13 00:00:00+00' AND ("Properties" ->> '$.Geo.Country') = 'KP' AND ("Properties" ->> '$.Risk')::DOUBLE > 0.8

@@ -1,0 +1,1 @@
+SELECT "IpAddress", count(*) n FROM {T} WHERE "EventID" = 4625 GROUP BY 1 ORDER BY n DESC LIMIT 10

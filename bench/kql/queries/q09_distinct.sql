@@ -1,0 +1,1 @@
+SELECT "Computer", count(DISTINCT "Account") FROM {T} GROUP BY 1

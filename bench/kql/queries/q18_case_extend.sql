@@ -1,0 +1,1 @@
+SELECT CASE WHEN "EventID" IN (4624, 4634) THEN 'logon' WHEN "EventID" = 4625 THEN 'failure' WHEN "EventID" = 4688 THEN 'process' ELSE 'other' END kind, lower("Computer") host, count(*), count(DISTINCT "Account") FROM {T} GROUP BY 1, 2

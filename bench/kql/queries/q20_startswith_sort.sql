@@ -1,0 +1,1 @@
+SELECT "TimeGenerated", "Computer", "Account", "CommandLine", "Score" FROM {T} WHERE starts_with(lower("ProcessName"), 'c:\windows\system32\wbem') AND "Score" > 0.9 ORDER BY "Score" DESC, "TimeGenerated" LIMIT 1000

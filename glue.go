@@ -162,7 +162,7 @@ func (p *Picket) newPlaybooks(deps connector.Deps) (*playbook.Engine, error) {
 	}
 	return playbook.New(playbook.Deps{
 		DB: p.state, KeyFile: filepath.Join(p.cfg.Data, "playbook.key"), PublicURL: p.publicURL, Log: p.log, SubscriptionID: p.ws.SubscriptionID, TenantID: p.ws.TenantID,
-		ResourceGroup: p.ws.ResourceGroup, Location: p.ws.Location, Connectors: connector.All(deps),
+		ResourceGroup: p.ws.ResourceGroup, Location: p.ws.Location, Connectors: connector.All(deps), Resource: p.templateResource,
 		Outbound: playbook.Outbound{Allow: p.cfg.Outbound, Only: !p.cfg.OutboundPublic, Hosts: hosts},
 	})
 }

@@ -28,7 +28,6 @@ import (
 	"picket/canary"
 	"picket/canary/geo"
 	"picket/canary/trip"
-	"picket/connector"
 	"picket/detect"
 	"picket/ingest"
 	"picket/kql/value"
@@ -135,11 +134,11 @@ func Open(ctx context.Context, cfg Config) (_ *Picket, err error) {
 	if p.saved, err = azure.OpenSavedSearches(ctx, p.state, time.Now); err != nil {
 		return nil, err
 	}
-	p.query = query.New(query.Options{Functions: p.saved.Function, Lake: p.lake, Builtin: builtinTables(), Workspace: []string{p.ws.Name, p.ws.ID}, Geo: p.geoBag})
+	p.query = query.New(query.Options{Functions: p.function, Lake: p.lake, Builtin: builtinTables(), Workspace: []string{p.ws.Name, p.ws.ID}, Geo: p.geoBag})
 	if err := p.openDetect(); err != nil {
 		return nil, err
 	}
-	if p.playbooks, err = p.newPlaybooks(connector.Deps{Collect: p.collectForPlaybook}); err != nil {
+	if p.playbooks, err = p.newPlaybooks(p.connectorDeps()); err != nil {
 		return nil, err
 	}
 	if err := p.openCanary(ctx); err != nil {

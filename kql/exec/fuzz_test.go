@@ -1,8 +1,11 @@
 package exec
 
 import (
+	"strings"
 	"testing"
+	"time"
 
+	"picket/kql/bind"
 	"picket/kql/plan"
 	"picket/kql/value"
 )
@@ -41,6 +44,39 @@ func FuzzMatchParts(f *testing.F) {
 		out := make([]string, 2)
 		if matchParts(parts, s, out) && len(out[0])+len(out[1])+2*len(lit) > len(s) {
 			t.Errorf("%q by %q: %q", s, lit, out)
+		}
+	})
+}
+
+// FuzzQuery takes any text through parser, binder and interpreter under tight limits: whatever comes out, it must not be a
+// mistake of the program.
+func FuzzQuery(f *testing.F) {
+	for _, q := range []string{
+		`datatable(k:long, v:string)[1, "a", 2, "b"] | join kind=fullouter (print k = 1) on k | summarize make_list(v) by k`,
+		`range x from 1 to 9 step 2 | extend a = pack_array(x, "y") | mv-expand with_itemindex = i a to typeof(long) limit 2`,
+		`print s = "a=1;b=2" | parse-kv s as (a:long, b:string) with (pair_delimiter=";", kv_delimiter="=") | parse s with * "a=" n:int ";" r`,
+		`range t from datetime(2020-01-01) to datetime(2020-01-05) step 1d | make-series n = count() default = 0 on t step 12h | mv-apply n on (summarize sum(tolong(n)))`,
+		`range x from 1 to 5 step 1 | scan declare (c:long = 0) with (step a: true => c = a.c + x; step b: c > 3;) | top-nested 2 of c with others = 0 by sum(x)`,
+		`datatable(a:string, b:string)["x", "y", "y", "z"] | make-graph a --> b with_node_id = n | graph-match (p)-[e*1..3]-(q) project p.n, map(e, b), all(inner_nodes(e), n != "x")`,
+		`datatable(d:dynamic)[dynamic({"a": 1}), dynamic([1, {"b": null}])] | evaluate bag_unpack(d) | sort by a desc nulls first | top 1 by a`,
+		`range x from 1 to 20 step 1 | partition hint.strategy=native by x % 3 (top 2 by x | extend r = row_number()) | fork (count) (summarize percentiles(x, 5, 95))`,
+		`union withsource = t (print a = 1), (print a = "x", b = 2.5) | where t in ("union_arg0") or toscalar(print 1) == 1 | distinct *`,
+	} {
+		f.Add(q)
+	}
+	f.Fuzz(func(t *testing.T, q string) {
+		if len(q) > 2000 {
+			t.Skip()
+		}
+		began := time.Now()
+		_, err := answer(t.Context(), q, bind.Tables{}, noTables{}, func(o *Options) {
+			o.MaxSteps, o.MemoryLimit, o.MaxRows, o.Timeout = 100_000, 16<<20, 1000, 2*time.Second
+		})
+		if err != nil && strings.Contains(err.Error(), "BUG: the interpreter") {
+			t.Errorf("%q: %v", q, err)
+		}
+		if d := time.Since(began); d > 10*time.Second {
+			t.Errorf("%q ran %s, its limit is 2 s", q, d)
 		}
 	})
 }

@@ -117,6 +117,7 @@ func (s *Server) importRule(w http.ResponseWriter, r *http.Request, u User) erro
 	if err != nil && !fresh {
 		return err
 	}
+	rule.Enabled = true // a template doesn't say; who imports a rule wants it to run
 	if !fresh {
 		rule.Enabled, rule.OnArrival = old.Enabled, old.OnArrival
 	}

@@ -24,21 +24,23 @@ function freePort() {
   });
 }
 
-export async function startPicket() {
+/** demo false is a first start of a workspace of one's own: no walk-through, a printed password to change. */
+export async function startPicket({ demo: walk = true } = {}) {
   const data = mkdtempSync(join(tmpdir(), 'picket-e2e-'));
   const [listen, trip, http] = [await freePort(), await freePort(), await freePort()].map((p) => '127.0.0.1:' + p);
-  const child = spawn(binary, ['serve', '--demo', '--data', data, '--listen', listen, '--trip', trip, '--http', http, ...(community ? ['--content', shared] : [])], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(binary, ['serve', ...(walk ? ['--demo'] : []), '--data', data, '--listen', listen, '--trip', trip, '--http', http, ...(walk && community ? ['--content', shared] : [])], { stdio: ['ignore', 'pipe', 'pipe'] });
   let log = '';
   child.stdout.on('data', (c) => (log += c));
   child.stderr.on('data', (c) => (log += c));
   const ended = new Promise((done) => child.on('exit', done));
   const file = join(data, 'demo.json');
   for (let i = 0; ; i++) {
-    if (existsSync(file) && /picket is up/.test(log)) break;
+    if ((!walk || existsSync(file)) && /picket is up/.test(log)) break;
     if (child.exitCode != null || i > 300) throw new Error('picket did not come up:\n' + log);
     await new Promise((r) => setTimeout(r, 200));
   }
-  const demo = JSON.parse(readFileSync(file, 'utf8'));
+  const said = /sign in as (\S+) with the password (\S+)/.exec(log);
+  const demo = walk ? JSON.parse(readFileSync(file, 'utf8')) : { url: 'https://' + listen, user: said?.[1], password: said?.[2] };
   return {
     ...demo,
     run: (...args) => promisify(execFile)(binary, ['--data', data, ...args]),

@@ -123,6 +123,137 @@ test('a token is made by the wizard and downloaded', { skip, timeout: 60_000 }, 
   assert.deepEqual(problems, []);
 });
 
+const rule = `id: 7f0b2f0e-55ab-4a6f-9bde-6c1f8f0c0a07
+name: Decoys touched from this machine
+description: |
+  'Trips whose source is this machine.'
+severity: low
+queryFrequency: 1h
+queryPeriod: 1d
+triggerOperator: gt
+triggerThreshold: 0
+tactics:
+  - Discovery
+relevantTechniques:
+query: |
+  CanaryTrips
+  | where SrcIp == "127.0.0.1"
+  | extend IPCustomEntity = SrcIp
+`;
+
+test('a rule is imported, mended where its query is wrong, and run', { skip, timeout: 90_000 }, async () => {
+  await page.goto('/rules');
+  await page.locator('input[type=file]').setInputFiles([
+    { name: 'decoys.yaml', mimeType: 'application/yaml', buffer: Buffer.from(rule) },
+    { name: 'broken.yaml', mimeType: 'application/yaml', buffer: Buffer.from('name: [') },
+  ]);
+  await page.getByText('Imported: Decoys touched from this machine.').waitFor();
+  await page.getByText('broken.yaml').waitFor();
+  await page.getByRole('link', { name: 'Decoys touched from this machine' }).click();
+  const editor = page.locator('.monaco-editor').first();
+  await editor.waitFor({ timeout: 30_000 });
+  await editor.click();
+  await page.keyboard.press('ControlOrMeta+End');
+  await page.keyboard.type('| where NoSuchColumn == 1');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await page.getByRole('alert').filter({ hasText: 'NoSuchColumn' }).waitFor();
+  for (let i = 0; i < '| where NoSuchColumn == 1'.length; i++) await page.keyboard.press('Escape');
+  await editor.click();
+  await page.keyboard.press('ControlOrMeta+End');
+  await page.keyboard.press('Shift+Home');
+  await page.keyboard.press('Delete');
+  await page.getByRole('checkbox', { name: /as soon as rows arrive/ }).check();
+  await page.getByRole('button', { name: 'Save' }).click();
+  await page.getByRole('button', { name: 'Run now' }).and(page.locator(':enabled')).click();
+  await page.getByText(/Found [1-9]\d* rows?, made or changed 1 alert/).waitFor({ timeout: 30_000 });
+  await page.getByRole('tab', { name: 'Runs' }).click();
+  await page.getByRole('table', { name: 'Runs' }).getByText('by hand').waitFor();
+  await page.getByRole('switch', { name: 'On' }).click();
+  await page.getByRole('button', { name: 'Save' }).click();
+  await page.goto('/rules');
+  await page.getByRole('switch', { name: 'Decoys touched from this machine on' }).and(page.locator(':not(:checked)')).waitFor();
+  await page.goto('/incidents');
+  await page.getByRole('link', { name: 'Decoys touched from this machine' }).waitFor();
+  assert.deepEqual(problems, []);
+});
+
+const template = {
+  $schema: 'https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#',
+  contentVersion: '1.0.0.0',
+  parameters: { PlaybookName: { type: 'string', defaultValue: 'Echo' }, Greeting: { type: 'string', metadata: { description: 'What it says.' } } },
+  resources: [
+    {
+      type: 'Microsoft.Logic/workflows',
+      apiVersion: '2017-07-01',
+      name: "[parameters('PlaybookName')]",
+      location: 'local',
+      properties: {
+        state: 'Enabled',
+        parameters: { Greeting: { value: "[parameters('Greeting')]" } },
+        definition: {
+          $schema: 'https://schema.management.azure.com/providers/Microsoft.Logic/schemas/2016-06-01/workflowdefinition.json#',
+          contentVersion: '1.0.0.0',
+          parameters: { Greeting: { type: 'String' } },
+          triggers: { manual: { type: 'Request', kind: 'Http', inputs: {} } },
+          actions: { Say: { type: 'Compose', inputs: "@{parameters('Greeting')} @{triggerBody()?['name']}", runAfter: {} } },
+        },
+      },
+    },
+  ],
+};
+
+test('a playbook is deployed with its parameters asked, run by hand, resubmitted and turned off', { skip, timeout: 90_000 }, async () => {
+  await page.goto('/playbooks/deploy');
+  await page.getByLabel('Template file').setInputFiles({ name: 'azuredeploy.json', mimeType: 'application/json', buffer: Buffer.from(JSON.stringify(template)) });
+  await page.getByText('picket serves everything that this template uses').waitFor();
+  await page.getByRole('button', { name: 'Deploy', exact: true }).click();
+  await page.getByText('The template needs a value here.').waitFor();
+  await page.getByLabel(/^Greeting/).fill('Hello');
+  await page.getByRole('button', { name: 'Deploy', exact: true }).click();
+  await page.getByRole('heading', { name: 'Echo', level: 1 }).waitFor();
+  await page.getByRole('button', { name: 'Callback URL' }).click();
+  await page.getByText(/paths\/invoke\?api-version/).waitFor();
+  await page.getByRole('button', { name: 'Run now' }).click();
+  await page.getByLabel(/Body that the trigger/).fill('{"name": "Ada"}');
+  await page.getByRole('button', { name: 'Run', exact: true }).click();
+  const heading = page.getByRole('heading', { name: /^Run 0/, level: 1 });
+  await heading.waitFor();
+  const first = await heading.innerText();
+  await page.getByRole('button', { name: /^Succeeded Say/ }).click();
+  await page.getByText('Hello Ada').first().waitFor();
+  await page.getByRole('button', { name: 'Resubmit' }).click();
+  await page.waitForFunction((t) => document.querySelector('h1').innerText !== t, first);
+  await page.getByRole('button', { name: /^Succeeded Say/ }).waitFor();
+  await page.goto('/playbooks/Echo');
+  await page.getByRole('switch', { name: 'On' }).click();
+  await page.getByRole('switch', { name: 'Off' }).waitFor();
+  assert.deepEqual(problems, []);
+});
+
+test('a first start asks for an own password', { skip, timeout: 90_000 }, async () => {
+  const own = await startPicket({ demo: false });
+  try {
+    const { page: p, context, problems: bad } = await openPage(browser, own.url);
+    await signIn(p, own.user, own.password);
+    await p.getByRole('heading', { name: /^Welcome/ }).waitFor();
+    await p.getByLabel(/^Current password/).fill(own.password);
+    await p.getByLabel(/^New password/).first().fill('a password of my own');
+    await p.getByLabel(/^New password again/).fill('a password of my own');
+    await p.getByRole('button', { name: 'Change password' }).click();
+    await p.getByText('Place a decoy').waitFor();
+    await p.goto('/tokens');
+    await p.getByText('Create the first token').waitFor();
+    await context.clearCookies();
+    await p.goto('/tokens');
+    await signIn(p, own.user, own.password);
+    await p.getByRole('alert').filter({ hasText: 'wrong' }).waitFor(); // the printed one has ended
+    assert.deepEqual(bad, []);
+    await context.close();
+  } finally {
+    await own.stop();
+  }
+});
+
 test('signing out ends the session', { skip, timeout: 30_000 }, async () => {
   await page.goto('/incidents');
   await page.getByRole('button', { name: /^Account/ }).click();

@@ -267,7 +267,7 @@ func (p *Picket) openWire(ctx context.Context) (err error) {
 	mux.HandleFunc("POST /api/v1/geo/import", p.web.Authenticate(importGeo).ServeHTTP)
 	mux.Handle("GET /api/v1/workspace", p.web.Authenticate(http.HandlerFunc(p.workspaceInfo)))
 	wire := p.web.Authenticate(p.azure.Handler())
-	for _, pat := range []string{"/api/logs", "/api/v1/access", "/api/v1/access/", "/v1/", "/v2/", "/workspaces/", "/$batch", "/dataCollectionRules/", "/datacollectionrules/", "/providers/", "/providers", "/subscriptions", "/subscriptions/", "/Subscriptions/", "/tenants", "/metadata/endpoints", "/common/", "/adfs/", "/organizations/", "/" + p.ws.TenantID + "/"} {
+	for _, pat := range []string{"/api/logs", "/api/v1/access", "/api/v1/access/", "/v1/", "/v2/", "/workspaces/", "/$batch", "/dataCollectionRules/", "/providers/", "/providers", "/subscriptions", "/subscriptions/", "/tenants", "/metadata/endpoints", "/common/", "/adfs/", "/organizations/", "/" + p.ws.TenantID + "/"} {
 		mux.Handle(pat, wire)
 	}
 	mux.Handle("/workflows/", p.playbooks.InvokeHandler())
@@ -284,7 +284,7 @@ func (p *Picket) openWire(ctx context.Context) (err error) {
 		})
 	}
 	mux.Handle("/", p.web)
-	p.handler = azure.Slashes(p.bearerUser(mux))
+	p.handler = azure.Paths(p.bearerUser(mux))
 
 	plain := http.NewServeMux()
 	plain.Handle("/api/logs", p.azure.Collector())

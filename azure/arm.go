@@ -135,6 +135,10 @@ func (a *API) armRoutes() []route {
 	rs = append(rs, a.ruleRoutes()...)
 	rs = append(rs, a.savedRoutes()...)
 	rs = append(rs, a.dcrRoutes()...)
+	rs = append(rs, a.tableRoutes()...)
+	rs = append(rs, a.logicRoutes()...)
+	rs = append(rs, a.deploymentRoutes()...)
+	rs = append(rs, a.providerRoutes()...)
 	return rs
 }
 

@@ -58,6 +58,9 @@ func (a *API) fail(w http.ResponseWriter, err error) {
 	switch {
 	case errors.As(err, &ae):
 		writeError(w, ae)
+	case playbookError(err) != nil:
+		pe := playbookError(err)
+		writeError(w, &Error{Status: pe.Status, Code: pe.Code, Message: pe.Message})
 	case errors.Is(err, detect.ErrNotFound):
 		writeError(w, &Error{Status: 404, Code: "NotFound", Message: err.Error()})
 	case errors.Is(err, detect.ErrConflict):

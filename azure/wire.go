@@ -91,17 +91,27 @@ func (a *API) runFor(ctx context.Context, who Principal, q query.Request) (*quer
 	return a.d.Query(ctx, q)
 }
 
-// Slashes lets through paths with doubled slashes, which some SDKs make of an endpoint or a resource id ("/v1" and
-// "/subscriptions/…" become /v1//subscriptions/…). A redirect to the clean path, as Go's router answers, would cost
-// the request its bearer.
-func Slashes(next http.Handler) http.Handler {
+// resourceSegments are the first segments of paths that compare without case.
+var resourceSegments = []string{"subscriptions", "providers", "tenants", "dataCollectionRules", "workspaces"}
+
+// Paths makes paths of one form of them before they are routed: doubled slashes, which some SDKs make of an endpoint
+// or a resource id (/v1//subscriptions/…), become one, since a redirect to the clean path, as Go's router answers,
+// would cost the request its bearer; and the first segment of Resource Manager's paths gets its usual case.
+func Paths(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.Contains(r.URL.Path, "//") {
-			u := *r.URL
-			for strings.Contains(u.Path, "//") {
-				u.Path = strings.ReplaceAll(u.Path, "//", "/")
+		p := r.URL.Path
+		for strings.Contains(p, "//") {
+			p = strings.ReplaceAll(p, "//", "/")
+		}
+		first, _, _ := strings.Cut(strings.TrimPrefix(p, "/"), "/")
+		for _, s := range resourceSegments {
+			if first != s && strings.EqualFold(first, s) {
+				p = "/" + s + p[1+len(first):]
 			}
-			u.RawPath = ""
+		}
+		if p != r.URL.Path {
+			u := *r.URL
+			u.Path, u.RawPath = p, ""
 			c := *r
 			c.URL = &u
 			r = &c

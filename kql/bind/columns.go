@@ -161,7 +161,7 @@ func (b *binder) projectReorder(in *table, x *syntax.ProjectReorderOp) *table {
 			}
 			continue
 		}
-		if op.kind == opErr {
+		if !b.wantScalar(&op, it) {
 			continue
 		}
 		p.project(it, op, styleReorder, true, nil, "")

@@ -38,8 +38,10 @@ func (b *binder) pipe(x *syntax.PipeExpr) operand {
 		case opVoid:
 			in = tableOp(x.Input, &table{node: in.voidNode()})
 		default:
-			b.fail(x.Input.Range(), "SEM0111", "a tabular value is expected here, not %s", in.typeName())
-			in = errAt(x.Input)
+			if !b.opt.Editor {
+				b.fail(x.Input.Range(), "SEM0111", "a tabular value is expected here, not %s", in.typeName())
+			}
+			in = tableOp(x.Input, &table{node: &plan.Values{}})
 		}
 	case b.piped != nil:
 		in = *b.piped

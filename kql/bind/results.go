@@ -78,6 +78,9 @@ func (b *binder) renderOp(x *syntax.PipeExpr, in *table, op *syntax.RenderOp) op
 			case *syntax.NameRef:
 				r.Props[p.Name.Text] = v.Name
 				b.renderColumn(in, p.Name.Text, v)
+				if t := b.renderText(p.Name.Text, v); t != nil {
+					r.Props[p.Name.Text] = *t
+				}
 			case nil:
 			default:
 				o := b.expr(v)
@@ -107,4 +110,18 @@ func (b *binder) renderColumn(in *table, prop string, n *syntax.NameRef) {
 			b.fail(n.Span, "SEM0100", "the name %s does not refer to any known column", quoteName(n.Name))
 		}
 	}
+}
+
+// renderText is the text of a title that is given by a let variable.
+func (b *binder) renderText(prop string, n *syntax.NameRef) *string {
+	switch prop {
+	case "title", "xtitle", "ytitle":
+		if t := b.constText(n); t != nil {
+			return t
+		}
+		if b.opt.Editor && b.local.find(n.Name) == nil {
+			b.fail(n.Span, "SEM0100", "the name %s does not refer to any known variable", quoteName(n.Name))
+		}
+	}
+	return nil
 }

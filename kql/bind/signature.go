@@ -368,9 +368,9 @@ func (m *matcher) kind(params []*catalog.Param, p *catalog.Param, i int, coerce 
 	case catalog.Tabular:
 		return when(a.kind == opTable, matchTabular)
 	case catalog.NotBool:
-		return when(sc && !t.is(value.Bool), matchNotType)
+		return when(!t.is(value.Bool), matchNotType) // a table is none either: then the check says so
 	case catalog.NotRealOrBool:
-		return when(sc && !t.is(value.Real) && !t.is(value.Bool), matchNotType)
+		return when(!t.is(value.Real) && !t.is(value.Bool), matchNotType)
 	case catalog.NotDynamic:
 		return when(sc && !t.isDynamic(), matchNotType)
 	case catalog.Parameter0:

@@ -227,7 +227,7 @@ func (a *API) putSaved(w http.ResponseWriter, r *call) {
 		a.fail(w, err)
 		return
 	}
-	st, created, err := a.d.Saved.res.put(r.Context(), kindSaved, r.v("saved"), raw, match)
+	st, _, err := a.d.Saved.res.put(r.Context(), kindSaved, r.v("saved"), raw, match)
 	if err == nil {
 		err = a.d.Saved.load(r.Context())
 	}
@@ -241,9 +241,5 @@ func (a *API) putSaved(w http.ResponseWriter, r *call) {
 		return
 	}
 	v.ETag = st.ETag
-	status := 200
-	if created {
-		status = 201
-	}
-	writeJSON(w, status, a.savedJSON(&v))
+	writeJSON(w, 200, a.savedJSON(&v)) // new or not: clients take no 201
 }

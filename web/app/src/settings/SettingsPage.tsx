@@ -12,6 +12,7 @@ import {
   MessageBar,
   MessageBarBody,
   Option,
+  Spinner,
   Switch,
   Tab,
   TabList,
@@ -49,12 +50,14 @@ export default function SettingsPage({ tab = 'workspace' }: { tab?: string }) {
         <Tab value="workspace">Workspace</Tab>
         <Tab value="account">Your account</Tab>
         {allows(user, 'Owner') && <Tab value="accounts">Accounts</Tab>}
+        {allows(user, 'Owner') && <Tab value="access">Programs</Tab>}
         <Tab value="places">Place data</Tab>
       </TabList>
       <div className={styles.body}>
         {tab === 'workspace' && <WorkspaceTab />}
         {tab === 'account' && <AccountTab />}
         {tab === 'accounts' && <AccountsTab />}
+        {tab === 'access' && <AccessTab />}
         {tab === 'places' && <PlacesTab />}
       </div>
     </Page>
@@ -288,6 +291,129 @@ function AddAccount({ close, made }: { close: () => void; made: (name: string, p
   );
 }
 
+interface Grant {
+  id: string;
+  kind: string;
+  name: string;
+  role: string;
+  created?: string;
+  expires?: string;
+}
+
+const grantKinds: Record<string, string> = { principal: 'Service principal', identity: 'Managed identity', token: 'Personal token' };
+
+/** Access for programs: what Azure's clients, shippers and scripts sign in with. */
+function AccessTab() {
+  const list = useQuery({ queryKey: ['access'], queryFn: async () => (await call<List<Grant>>('/api/v1/access')).value });
+  const [adding, setAdding] = useState(false);
+  const [told, setTold] = useState<Record<string, string> | null>(null);
+  const revoke = useMutation({ mutationFn: (id: string) => call<void>('/api/v1/access/' + encodeURIComponent(id), { method: 'DELETE' }), onSettled: () => void list.refetch() });
+  const names: Record<string, string> = { clientId: 'Client ID', clientSecret: 'Client secret', identityHeader: 'Identity header', token: 'Token' };
+  return (
+    <Section title="Access for programs">
+      {revoke.isError && <ErrorBox error={revoke.error} />}
+      {told && (
+        <MessageBar intent="success" layout="multiline">
+          <MessageBarBody>
+            {told['name']} has access. Its secrets are shown this once.
+            {Object.entries(names).map(([k, label]) => (told[k] ? <CopyField key={k} text={told[k]} label={`Copy: ${label}`} /> : null))}
+          </MessageBarBody>
+        </MessageBar>
+      )}
+      <div>
+        <Button appearance="primary" onClick={() => setAdding(true)}>
+          Give access
+        </Button>
+      </div>
+      <Loaded of={list}>
+        {(all) =>
+          all.length ? (
+            <Rows
+              label="Access"
+              rows={all}
+              rowKey={(g) => g.id}
+              columns={[
+                { key: 'n', title: 'Name', cell: (g) => g.name },
+                { key: 'k', title: 'Kind', cell: (g) => grantKinds[g.kind] ?? g.kind },
+                { key: 'r', title: 'Role', cell: (g) => g.role },
+                { key: 'i', title: 'ID', cell: (g) => g.id },
+                { key: 'c', title: 'Created', cell: (g) => <When at={g.created} /> },
+                { key: 'e', title: 'Expires', cell: (g) => (g.expires ? <When at={g.expires} exact /> : 'never') },
+                { key: 'x', title: '', cell: (g) => <Button size="small" disabled={revoke.isPending} onClick={() => revoke.mutate(g.id)}>Revoke</Button> },
+              ]}
+            />
+          ) : (
+            <EmptyState title="No program has access" text="A service principal is what Azure’s clients and shippers sign in with; a personal token is a bearer for scripts." />
+          )
+        }
+      </Loaded>
+      {adding && (
+        <GiveAccess
+          close={() => setAdding(false)}
+          made={(g) => {
+            setAdding(false);
+            setTold(g);
+            void list.refetch();
+          }}
+        />
+      )}
+    </Section>
+  );
+}
+
+function GiveAccess({ close, made }: { close: () => void; made: (g: Record<string, string>) => void }) {
+  const [name, setName] = useState('');
+  const [kind, setKind] = useState('principal');
+  const [role, setRole] = useState<User['role']>('Contributor');
+  const [days, setDays] = useState('');
+  const add = useMutation({
+    mutationFn: () => call<Record<string, string>>('/api/v1/access', { json: { kind, name: name.trim(), role, days: Number(days) || 0 } }),
+    onSuccess: made,
+  });
+  return (
+    <Dialog open onOpenChange={(_, d) => !d.open && close()}>
+      <DialogSurface>
+        <DialogBody>
+          <DialogTitle>Give a program access</DialogTitle>
+          <DialogContent style={{ display: 'grid', gap: 12 }}>
+            {add.isError && <ErrorBox error={add.error} />}
+            <Field label="Name" required>
+              <Input value={name} onChange={(_, d) => setName(d.value)} />
+            </Field>
+            <Field label="Kind">
+              <Dropdown value={grantKinds[kind]} selectedOptions={[kind]} onOptionSelect={(_, d) => setKind(d.optionValue ?? kind)}>
+                {Object.entries(grantKinds).map(([k, v]) => (
+                  <Option key={k} value={k}>
+                    {v}
+                  </Option>
+                ))}
+              </Dropdown>
+            </Field>
+            <Field label="Role" hint={roles[role]}>
+              <Dropdown value={role} selectedOptions={[role]} onOptionSelect={(_, d) => setRole(d.optionValue as User['role'])}>
+                {Object.keys(roles).map((r) => (
+                  <Option key={r}>{r}</Option>
+                ))}
+              </Dropdown>
+            </Field>
+            {kind === 'token' && (
+              <Field label="Days until it expires" hint="Empty is never.">
+                <Input type="number" min={1} value={days} onChange={(_, d) => setDays(d.value)} />
+              </Field>
+            )}
+          </DialogContent>
+          <DialogActions>
+            <Button onClick={close}>Cancel</Button>
+            <Button appearance="primary" disabled={!name.trim() || add.isPending} onClick={() => add.mutate()}>
+              Give access
+            </Button>
+          </DialogActions>
+        </DialogBody>
+      </DialogSurface>
+    </Dialog>
+  );
+}
+
 interface Geo {
   value: { name: string; kind: string; imported: string; built?: string; entries?: number }[];
   locationUnknownSince?: string;
@@ -296,24 +422,45 @@ interface Geo {
 }
 
 function PlacesTab() {
+  const { user } = useSession();
   const geo = useQuery({ queryKey: ['geo'], queryFn: () => call<Geo>('/api/v1/geo') });
+  const load = useMutation({
+    mutationFn: (f: File) => {
+      const form = new FormData();
+      form.set('file', f);
+      return call<{ summary?: string }>('/api/v1/geo/import', { body: form });
+    },
+    onSettled: () => void geo.refetch(),
+  });
   const kinds: Record<string, string> = { city: 'Cities', country: 'Countries', asn: 'Networks', tor: 'Tor exits' };
   return (
     <Section title="Places, networks and Tor exits">
+      {allows(user, 'Contributor') && (
+        <Field label="Load a file" hint="MaxMind format (.mmdb), CSV of ranges, or a list of Tor exits.">
+          <input type="file" aria-label="Load a file" disabled={load.isPending} onChange={(e) => e.target.files?.[0] && load.mutate(e.target.files[0])} />
+        </Field>
+      )}
+      {load.isPending && <Spinner size="tiny" label="Loading the file" />}
+      {load.isError && <ErrorBox error={load.error} />}
+      {load.data && (
+        <MessageBar intent="success">
+          <MessageBarBody>Loaded. {load.data.summary}</MessageBarBody>
+        </MessageBar>
+      )}
       <Loaded of={geo}>
         {(g) => (
           <>
             {g.locationUnknownSince && (
               <MessageBar intent="info" layout="multiline">
                 <MessageBarBody>
-                  Without place data, trips have no country or city. Load a file in MaxMind format or CSV: <code>picket geo import FILE.mmdb</code>
+                  Without place data, trips have no country or city. Load a file in MaxMind format or CSV here, or by <code>picket geo import FILE.mmdb</code>
                 </MessageBarBody>
               </MessageBar>
             )}
             {g.torUnknownSince && (
               <MessageBar intent="info" layout="multiline">
                 <MessageBarBody>
-                  Without a list of Tor exits, the Tor flag of trips is unknown. Load one: <code>picket geo import exit-addresses</code>
+                  Without a list of Tor exits, the Tor flag of trips is unknown. Load one here, or by <code>picket geo import exit-addresses</code>
                 </MessageBarBody>
               </MessageBar>
             )}

@@ -152,6 +152,11 @@ func (b *binder) functionCall(x *syntax.Call, f *catalog.Function) operand {
 func (b *binder) applyFunction(x *syntax.Call, f *catalog.Function, args []arg) operand {
 	m := b.newMatcher(args)
 	s, t := b.chooseFunction(m, f, x.Name.Span, true)
+	for i := range args {
+		if !graphOnly[f.Name] {
+			b.wantOne(&args[i])
+		}
+	}
 	op := operand{kind: opScalar, src: x, isConst: f.Foldable}
 	for i := range args {
 		op.isConst = op.isConst && args[i].isConst

@@ -340,7 +340,9 @@ func (b *binder) macroExpandOp(x *syntax.PipeExpr, op *syntax.MacroExpandOp) ope
 		b.fail(op.Group.Range(), "SEM0247", "an entity group is expected here, not %s", g.typeName())
 	}
 	b.row, b.fuzzy = row, fuzzy
-	return tableOp(x, b.unionTables(tabs, nil, ""))
+	out := b.unionTables(tabs, nil, "")
+	out.open = false
+	return tableOp(x, out)
 }
 
 // storedGraph binds graph("name").

@@ -178,6 +178,9 @@ func (b *binder) operatorCall(name string, args []arg, at syntax.Span, x syntax.
 	m := b.newMatcher(args)
 	t := b.operatorType(f, m, at, all, true)
 	b.dynamicPair(name, m, at)
+	for i := range args {
+		b.wantOne(&args[i])
+	}
 	op := operand{kind: opScalar, src: x, t: t, isConst: true}
 	exprs := make([]plan.Expr, len(args))
 	for i := range args {
@@ -221,6 +224,13 @@ func (b *binder) operatorType(f *catalog.Function, m *matcher, at syntax.Span, a
 		b.fail(at, "SEM0106", "the operator %s is not defined for the operand types %s", b.text0(at), m.typeNames())
 	}
 	return b.commonResult(m, f, sigs)
+}
+
+// wantOne refuses a scan step or pattern variable where one value is wanted; the editor service lets it pass.
+func (b *binder) wantOne(a *arg) {
+	if a.kind == opTuple && a.rel != nil && !b.opt.Editor {
+		b.failHint(a.at(), "SEM0108", "name one of its columns: "+strings.Trim(b.text0(a.at()), "'")+".column", "a scalar value is expected here, not a whole row")
+	}
 }
 
 // dynamicPair refuses what the engine refuses though the editor service lets it pass: comparing or computing

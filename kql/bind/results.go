@@ -119,7 +119,7 @@ func (b *binder) renderText(prop string, n *syntax.NameRef) *string {
 		if t := b.constText(n); t != nil {
 			return t
 		}
-		if b.opt.Editor && b.local.find(n.Name) == nil {
+		if b.opt.Editor && b.local.find(n.Name) == nil && b.column(n.Name) == nil && (b.row == nil || !b.row.open) {
 			b.fail(n.Span, "SEM0100", "the name %s does not refer to any known variable", quoteName(n.Name))
 		}
 	}

@@ -195,7 +195,7 @@ func (m *matcher) special(f *catalog.Function, s *catalog.Signature, out []*cata
 			switch {
 			case i < 3:
 				out[i] = &s.Params[i]
-			case i == len(out)-1 && (a.name != nil && a.name.Text == "return_unmatched" || a.lit && isBool(i)):
+			case i == len(out)-1 && (a.name != nil && a.name.Text == "return_unmatched" || a.name == nil && a.lit && isBool(i)):
 				out[i] = p("return_unmatched")
 			default:
 				out[i] = p("ExtraKey")

@@ -1,29 +1,42 @@
 package web
 
-import "net/http"
+import (
+	"net/http"
+	"slices"
+	"strings"
 
-// Catalogue is what the query engine knows, by name, so that the editor offers nothing that would be refused.
-// Names compare without case.
-type Catalogue struct {
+	"picket/kql/help"
+)
+
+// catalogue is what the editor must not offer, so that nothing it offers is refused afterwards. Names compare
+// without case.
+type catalogue struct {
 	// Missing are names of Kusto's language (functions, aggregates, plugins, operators) that this engine does
-	// not run; the editor leaves them out.
+	// not run as any kind.
 	Missing []string `json:"missing"`
-	// Visuals are what render takes here: "timechart", …; empty filters nothing.
-	Visuals []string `json:"visuals"`
+}
+
+// engineCatalogue reads what the language's own help says.
+func engineCatalogue() catalogue {
+	out := catalogue{Missing: []string{}}
+	for _, u := range help.Unsupported() {
+		served := slices.ContainsFunc(help.Lookup(u.Name), func(e help.Entry) bool { return e.Unsupported == "" })
+		if name := strings.ToLower(u.Name); !served && !slices.Contains(out.Missing, name) {
+			out.Missing = append(out.Missing, name)
+		}
+	}
+	slices.Sort(out.Missing)
+	return out
 }
 
 // catalogueRoutes serves
 //
-//	GET /api/v1/kql/catalogue → Catalogue
+//	GET /api/v1/kql/catalogue → {missing: [name]}
 //
 // The schema itself comes from the Kusto route: POST /v1/rest/mgmt with ".show database schema as json".
 func (s *Server) catalogueRoutes() {
+	c := engineCatalogue()
 	s.mux.Handle("GET /api/v1/kql/catalogue", s.page(Reader, func(w http.ResponseWriter, _ *http.Request, _ User) error {
-		c := Catalogue{}
-		if s.d.Catalogue != nil {
-			c = s.d.Catalogue()
-		}
-		c.Missing, c.Visuals = orEmpty(c.Missing), orEmpty(c.Visuals)
 		writeJSON(w, 200, c)
 		return nil
 	}))

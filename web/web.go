@@ -58,8 +58,6 @@ type Deps struct {
 	// AllowHTTP leaves out the cookie's Secure flag, for tests on plain loopback http. Never set in serve.
 	AllowHTTP bool
 
-	// Catalogue lists what the query engine knows, for the editor; nil shows everything Kusto has.
-	Catalogue func() Catalogue
 	Tokens    *canary.Service
 	Geo       *geo.DB
 	Rules     *detect.Detector

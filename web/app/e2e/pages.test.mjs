@@ -145,7 +145,7 @@ test('empty pages say what to do next', { skip, timeout: 60_000 }, async () => {
 test('every page passes axe, light and dark', { skip, timeout: 300_000 }, async () => {
   const axe = readFileSync(join(import.meta.dirname, '../node_modules/axe-core/axe.min.js'), 'utf8');
   const inc = '/incidents/00000000-0000-4000-8000-000000000003';
-  const paths = ['/incidents', inc, inc + '/alerts', inc + '/graph', inc + '/comments', logs('SecurityEvent\n| take 50'), '/tokens', '/tokens/new', '/tokens/k3x9mz8aa1b2c3d4e5f6g7h8i', '/tokens/k3x9mz8aa1b2c3d4e5f6g7h8i/settings', '/playbooks', '/playbooks/Ingest-CanaryTokens', '/playbooks/Ingest-CanaryTokens/runs/x', '/playbooks/deploy', '/rules', '/rules/2f14ba0e-9b0a-4f4c-8f3e-1c1f2a3b4c5d', '/workspace', '/workspace/account', '/workspace/accounts'];
+  const paths = ['/incidents', inc, inc + '/alerts', inc + '/graph', inc + '/comments', logs('SecurityEvent\n| take 50'), '/tokens', '/tokens/new', '/tokens/k3x9mz8aa1b2c3d4e5f6g7h8i', '/tokens/k3x9mz8aa1b2c3d4e5f6g7h8i/settings', '/playbooks', '/playbooks/Ingest-CanaryTokens', '/playbooks/Ingest-CanaryTokens/runs/x', '/playbooks/deploy', '/rules', '/rules/2f14ba0e-9b0a-4f4c-8f3e-1c1f2a3b4c5d', '/workspace', '/workspace/account', '/workspace/accounts', '/workspace/access', '/workspace/places', '/tokens/k3x9mz8aa1b2c3d4e5f6g7h8i/messages', inc + '/activity', inc + '/entities', '/rules/new'];
   const found = [];
   for (const colorScheme of ['light', 'dark']) {
     const { page: p, context } = await openPage(browser, mock.url, { colorScheme, bypassCSP: true });

@@ -265,7 +265,7 @@ export function data(empty) {
     }],
     ['POST', re('/v1/workspaces/[^/]+/query'), ({ body }) => query(body)],
     ['POST', re('/v1/rest/mgmt'), () => ({ Tables: [{ Columns: [{ ColumnName: 'DatabaseSchema' }], Rows: [[JSON.stringify(schema)]] }] })],
-    ['GET', re('/api/v1/kql/catalogue'), () => ({ missing: ['sumif', 'geo_point_to_s2cell'], visuals: [] })],
+    ['GET', re('/api/v1/kql/catalogue'), () => ({ missing: ['sumif', 'geo_point_to_s2cell'] })],
     ['GET', re('/api/v1/tokenKinds'), () => ({
       value: [
         { kind: 'ms_word', title: 'Microsoft Word document', about: 'Trips when the document is opened in Word or LibreOffice.', fileNames: ['White Glove Customer Accounts.docx', 'Passwords 2026.docx', 'Board salaries.docx'], extension: '.docx', document: true },
@@ -310,6 +310,7 @@ export function data(empty) {
     ['GET', re('/api/v1/rules/([^/]+)/runs'), () => ({ value: [ruleRun] })],
     ['GET', re('/api/v1/geo'), () => ({ value: empty ? [] : [{ name: 'country.mmdb', kind: 'country', imported: ago(9000), built: ago(90000), entries: 412345 }], torUnknownSince: ago(9000) })],
     ['GET', re('/api/v1/sessions'), () => ({ value: [{ created: ago(10), seen: ago(0), peer: '127.0.0.1', agent: 'Mozilla/5.0 Chromium', current: true }] })],
+    ['GET', re('/api/v1/access'), () => ({ value: [{ id: 'c0', kind: 'principal', name: 'shipper', role: 'Contributor', created: ago(50) }] })],
     ['GET', re('/api/v1/accounts'), () => ({ value: [{ id: 'a0000000-0000-4000-8000-000000000001', name: 'admin', displayName: 'Administrator', role: 'Owner' }] })],
   ];
   return { routes };

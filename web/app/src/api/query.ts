@@ -117,8 +117,6 @@ export async function loadSchema(ws: Workspace): Promise<ShowSchema> {
 export interface Catalogue {
   /** Names of Kusto's language that picket does not run. */
   missing: string[];
-  /** What render takes here; empty filters nothing. */
-  visuals: string[];
 }
 
 export const loadCatalogue = () => call<Catalogue>('/api/v1/kql/catalogue');

@@ -8,24 +8,16 @@ export interface Item {
   kind?: number;
 }
 
-// Kinds as @kusto/monaco-kusto assigns them: functions and prefix operators are Field (5), keywords and chart
-// kinds Method (2). Columns are Function (3) and tables Class (7): those are never filtered, whatever their name.
+// Kinds as @kusto/monaco-kusto assigns them: functions and prefix operators are Field (5), keywords Method (2). Columns are Function (3) and tables Class (7): those are never filtered, whatever their name.
 const languageKinds = new Set([2, 5]);
-
-const charts = new Set(
-  'anomalychart areachart barchart card columnchart graph ladderchart linechart piechart pivotchart plotly scatterchart stackedareachart table timechart timepivot treemap 3dchart'.split(' '),
-);
 
 export const nameOf = (i: Item) => i.label.replace(/\(.*$/s, '').trim().toLowerCase();
 
 export function completionFilter(c: Catalogue | undefined): (i: Item) => boolean {
   if (!c) return () => true;
   const missing = new Set(c.missing.map((n) => n.toLowerCase()));
-  const visuals = new Set(c.visuals.map((n) => n.toLowerCase()));
   return (i) => {
     if (!languageKinds.has(i.kind ?? -1)) return true;
-    const n = nameOf(i);
-    if (visuals.size && charts.has(n) && !visuals.has(n)) return false;
-    return !missing.has(n);
+    return !missing.has(nameOf(i));
   };
 }

@@ -77,13 +77,11 @@ describe('chart', () => {
 });
 
 test('completion leaves out what the engine lacks, never columns and tables', () => {
-  const keep = completionFilter({ missing: ['sumif', 'make-graph'], visuals: ['timechart'] });
+  const keep = completionFilter({ missing: ['sumif', 'make-graph'] });
   expect(keep({ label: 'sumif(expr, predicate)', kind: 5 })).toBe(false);
   expect(keep({ label: 'summarize', kind: 2 })).toBe(true);
   expect(keep({ label: 'sumif', kind: 3 })).toBe(true); // a column of that name
   expect(keep({ label: 'make-graph', kind: 2 })).toBe(false);
-  expect(keep({ label: 'timechart', kind: 2 })).toBe(true);
-  expect(keep({ label: 'piechart', kind: 2 })).toBe(false);
   expect(completionFilter(undefined)({ label: 'sumif', kind: 5 })).toBe(true);
 });
 

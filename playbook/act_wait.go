@@ -17,6 +17,9 @@ func (r *run) wait(ctx context.Context, a *definition.Action, f *frame, rec *rec
 		return o
 	}
 	n, _ := rec.metaValue("until").(int64)
+	if r.e.deps.Trial != nil {
+		n = 0
+	}
 	if !r.sleepUntil(ctx, fromMicros(n)) {
 		if r.stopping() {
 			return nil

@@ -36,6 +36,9 @@ type Deps struct {
 	// ("reference", id), ("listKeys", id). nil, or not ok: the value is left empty and listed as a need.
 	Resource func(function, resourceID string) (value any, ok bool)
 
+	// Trial, when set, makes the engine one that only tries workflows out.
+	Trial *Trial
+
 	// Event is told about every finished trigger, action and run, after it is recorded. It must not block.
 	Event func(Event)
 }
@@ -136,7 +139,17 @@ type Deployment struct {
 	Workflows   []*Workflow
 	Connections []*Connection
 	Needs       []Need
+	Uses        []Use
 	Outputs     *expr.Object
+}
+
+// Use is an operation of a connector that a workflow uses.
+type Use struct {
+	Workflow  string
+	Where     string // action 'X', trigger 'Y'
+	Connector string // the managed API
+	Operation string // "POST /Incidents/Comment"; {} stands for what is known only in a run
+	Served    bool
 }
 
 // Need is something that a workflow uses and this host doesn't have.

@@ -47,6 +47,9 @@ func (r *run) perform(ctx context.Context, a *definition.Action, f *frame, rec *
 // simple runs an action that holds no others.
 func (r *run) simple(ctx context.Context, a *definition.Action, f *frame, rec *record) *outcome {
 	ret := func(o outcome) *outcome { return &o }
+	if o, handled := r.try(ctx, a, f, rec); handled {
+		return o
+	}
 	switch a.Type {
 	case "Compose":
 		return ret(r.compose(a, f, rec))

@@ -86,7 +86,9 @@ func (e *Engine) Deploy(ctx context.Context, r DeployRequest) (*Deployment, erro
 		return nil, fail(400, "InvalidTemplate", "The template has neither a workflow (Microsoft.Logic/workflows) nor a connection (Microsoft.Web/connections).")
 	}
 	for _, f := range flows {
-		needs := e.needsOf(ctx, f.w, p)
+		seen := e.examine(ctx, f.w, p)
+		needs := seen.list
+		dep.Uses = append(dep.Uses, seen.uses...)
 		dep.Needs = append(dep.Needs, needs...)
 		dep.Workflows = append(dep.Workflows, e.publicWorkflow(f.w, needs, nil))
 	}

@@ -124,7 +124,11 @@ func (e *Engine) Run(ctx context.Context) error {
 	e.root = root
 	e.mu.Unlock()
 	err := e.resume(ctx)
-	if err == nil {
+	switch {
+	case err != nil:
+	case e.deps.Trial != nil:
+		<-ctx.Done()
+	default:
 		err = e.schedule(ctx)
 	}
 	cancel(errShutdown)

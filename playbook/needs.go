@@ -40,6 +40,11 @@ func (s staticEnv) Parameter(name string) (any, error) {
 // needsOf lists what a workflow uses and this host doesn't have. pending are connections and workflows of a
 // deployment that is not stored yet.
 func (e *Engine) needsOf(ctx context.Context, w *workflow, p *pending) []Need {
+	return e.examine(ctx, w, p).list
+}
+
+// examine lists what a workflow needs and which operations it uses.
+func (e *Engine) examine(ctx context.Context, w *workflow, p *pending) *needList {
 	n := &needList{e: e, ctx: ctx, w: w, p: p, seen: map[string]bool{}}
 	for _, t := range w.def.Triggers {
 		n.trigger(t)
@@ -47,7 +52,7 @@ func (e *Engine) needsOf(ctx context.Context, w *workflow, p *pending) []Need {
 	for _, a := range w.def.All() {
 		n.action(a)
 	}
-	return n.list
+	return n
 }
 
 type pending struct {
@@ -62,6 +67,7 @@ type needList struct {
 	p    *pending
 	seen map[string]bool
 	list []Need
+	uses []Use
 }
 
 func (n *needList) add(kind, name, where, format string, args ...any) {
@@ -205,20 +211,21 @@ func (n *needList) connection(where string, in *expr.Object, method string) {
 		return
 	}
 	c := n.e.connector(api)
+	path, _ := in.Value("path").(string)
+	form := pathForm(path)
+	if method == "" {
+		method = "GET"
+	}
+	shown := strings.ReplaceAll(form, anySegment, "{}")
+	use := Use{Workflow: n.w.name, Where: strings.TrimPrefix(where, "The "), Connector: api, Operation: method + " " + shown}
+	unknown := form == anySegment || expr.HasExpression(method)
+	use.Served = c != nil && (unknown || serves(c, method, form))
+	n.uses = append(n.uses, use)
 	if c == nil {
 		n.add("connector", api, where, "uses the connector '%s', which this picket doesn't have. Map it to an endpoint of yours, or take the action out.", api)
 		return
 	}
-	path, _ := in.Value("path").(string)
-	form := pathForm(path)
-	if form == anySegment || expr.HasExpression(method) {
-		return
-	}
-	if method == "" {
-		method = "GET"
-	}
-	if !serves(c, method, form) {
-		shown := strings.ReplaceAll(form, anySegment, "{}")
+	if !use.Served {
 		n.add("operation", api+": "+method+" "+shown, where, "calls '%s %s' of the connector '%s', which this picket doesn't serve.", method, shown, api)
 	}
 }

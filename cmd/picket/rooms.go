@@ -29,9 +29,8 @@ func readJSONFile(path string) (json.RawMessage, error) {
 }
 
 func playbookCommand(t *target) *cobra.Command {
-	c := &cobra.Command{Use: "playbook", Short: "Playbooks: Logic Apps definitions"}
-	c.AddCommand(playbookDeployCommand(t), playbookListCommand(t), playbookRunsCommand(t), playbookCallbackCommand(t))
-	return c
+	return group(&cobra.Command{Use: "playbook", Short: "Playbooks: Logic Apps definitions"},
+		playbookDeployCommand(t), playbookListCommand(t), playbookRunsCommand(t), playbookCallbackCommand(t), playbookEvalCommand(), playbookCheckCommand(t), playbookTestCommand(t))
 }
 
 func playbookDeployCommand(t *target) *cobra.Command {
@@ -124,7 +123,7 @@ func playbookListCommand(t *target) *cobra.Command {
 
 func playbookRunsCommand(t *target) *cobra.Command {
 	return &cobra.Command{
-		Use: "runs PLAYBOOK [RUN]", Short: "List a playbook's runs, or one run's actions", Args: cobra.RangeArgs(1, 2),
+		Use: "runs PLAYBOOK [RUN]", Short: "List a playbook's runs, or one run's actions", Args: argsBetween(1, 2, "a playbook and, for its actions, a run"),
 		RunE: func(c *cobra.Command, a []string) error {
 			return t.with(c.Context(), func(cl *client) error {
 				path := "/api/v1/playbooks/" + esc(a[0]) + "/runs"
@@ -175,6 +174,9 @@ func playbookCallbackCommand(t *target) *cobra.Command {
 				if err := cl.send(c.Context(), "POST", "/api/v1/playbooks/"+esc(a[0])+"/callbackUrl", map[string]any{}, &out); err != nil {
 					return err
 				}
+				if t.json {
+					return printJSON(c.OutOrStdout(), map[string]string{"callbackUrl": out.Value})
+				}
 				fmt.Fprintln(c.OutOrStdout(), out.Value)
 				return nil
 			})
@@ -183,15 +185,13 @@ func playbookCallbackCommand(t *target) *cobra.Command {
 }
 
 func ruleCommand(t *target) *cobra.Command {
-	c := &cobra.Command{Use: "rule", Short: "Analytics rules"}
-	c.AddCommand(ruleImportCommand(t), ruleListCommand(t), ruleRunCommand(t))
-	return c
+	return group(&cobra.Command{Use: "rule", Short: "Analytics rules"}, ruleImportCommand(t), ruleListCommand(t), ruleRunCommand(t))
 }
 
 func ruleImportCommand(t *target) *cobra.Command {
 	var enable, onArrival bool
 	c := &cobra.Command{
-		Use: "import FILE…", Short: "Import rules in YAML, as the community publishes them", Args: cobra.MinimumNArgs(1),
+		Use: "import FILE…", Short: "Import rules in YAML, as the community publishes them", Args: argsBetween(1, 0, "rule files"),
 		RunE: func(c *cobra.Command, a []string) error {
 			return t.with(c.Context(), func(cl *client) error {
 				bad := 0
@@ -247,9 +247,9 @@ func importRule(c *cobra.Command, t *target, cl *client, path string, enable, on
 	if t.json {
 		return printJSON(c.OutOrStdout(), out)
 	}
-	fmt.Fprintf(c.OutOrStdout(), "imported %s (%s)\n", out.Name, out.ID)
+	fmt.Fprintf(c.OutOrStdout(), "imported %s (%s)\n", clean(out.Name), out.ID)
 	for _, w := range out.Warnings {
-		fmt.Fprintln(c.OutOrStdout(), "  "+w)
+		fmt.Fprintln(c.OutOrStdout(), "  "+clean(w))
 	}
 	return nil
 }
@@ -324,7 +324,6 @@ type incidentJSON struct {
 }
 
 func incidentCommand(t *target) *cobra.Command {
-	c := &cobra.Command{Use: "incident", Short: "Incidents"}
 	list := &cobra.Command{
 		Use: "list", Short: "List incidents, newest first", Args: args(0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -385,8 +384,7 @@ func incidentCommand(t *target) *cobra.Command {
 	closeCmd.Flags().StringVar(&classification, "classification", "", "TruePositive, BenignPositive, FalsePositive or Undetermined")
 	closeCmd.Flags().StringVar(&reason, "reason", "", "SuspiciousActivity, SuspiciousButExpected, IncorrectAlertLogic or InaccurateData")
 	closeCmd.Flags().StringVar(&comment, "comment", "", "why")
-	c.AddCommand(list, show, closeCmd)
-	return c
+	return group(&cobra.Command{Use: "incident", Short: "Incidents"}, list, show, closeCmd)
 }
 
 func showIncident(c *cobra.Command, t *target, cl *client, id string) error {
@@ -424,12 +422,12 @@ func showIncident(c *cobra.Command, t *target, cl *client, id string) error {
 		return err
 	}
 	w, p := c.OutOrStdout(), in.Properties
-	fmt.Fprintf(w, "#%d %s\n%s, %s, created %s\n", p.IncidentNumber, p.Title, p.Severity, p.Status, when(p.CreatedTimeUtc))
+	fmt.Fprintf(w, "#%d %s\n%s, %s, created %s\n", p.IncidentNumber, clean(p.Title), p.Severity, p.Status, when(p.CreatedTimeUtc))
 	if p.Classification != "" {
 		fmt.Fprintln(w, "closed as", p.Classification)
 	}
 	if p.Description != "" {
-		fmt.Fprintf(w, "\n%s\n", p.Description)
+		fmt.Fprintf(w, "\n%s\n", cleanText(p.Description))
 	}
 	fmt.Fprintln(w)
 	rows := [][]string{}
@@ -440,22 +438,25 @@ func showIncident(c *cobra.Command, t *target, cl *client, id string) error {
 		return err
 	}
 	for _, a := range as.Value {
-		fmt.Fprintf(w, "\n%s, %d rows\n", a.Properties.AlertDisplayName, a.Properties.AdditionalData.RowCount)
+		rows := "rows"
+		if a.Properties.AdditionalData.RowCount == 1 {
+			rows = "row"
+		}
+		fmt.Fprintf(w, "\n%s, %d %s\n", clean(a.Properties.AlertDisplayName), a.Properties.AdditionalData.RowCount, rows)
 		for _, r := range a.Properties.AdditionalData.Rows {
 			var b bytes.Buffer
 			if err := json.Indent(&b, r, "  ", "  "); err != nil {
 				return err
 			}
-			fmt.Fprintln(w, "  "+b.String())
+			fmt.Fprintln(w, "  "+cleanText(strings.NewReplacer(`\u0026`, "&", `\u003c`, "<", `\u003e`, ">").Replace(b.String())))
 		}
 	}
 	return nil
 }
 
 func geoCommand(t *target) *cobra.Command {
-	c := &cobra.Command{Use: "geo", Short: "Places, networks and Tor: files that you bring"}
 	imp := &cobra.Command{
-		Use: "import FILE…", Short: "Import MaxMind-format, CSV or Tor list files", Args: cobra.MinimumNArgs(1),
+		Use: "import FILE…", Short: "Import MaxMind-format, CSV or Tor list files", Args: argsBetween(1, 0, "files"),
 		RunE: func(c *cobra.Command, a []string) error {
 			return t.with(c.Context(), func(cl *client) error {
 				for _, path := range a {
@@ -495,14 +496,37 @@ func geoCommand(t *target) *cobra.Command {
 		Use: "status", Short: "Show what is imported and how old it is", Args: args(0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error {
 			return t.with(c.Context(), func(cl *client) error {
-				var out json.RawMessage
-				if err := cl.get(c.Context(), "/api/v1/geo", &out); err != nil {
+				var raw json.RawMessage
+				if err := cl.get(c.Context(), "/api/v1/geo", &raw); err != nil {
 					return err
 				}
-				return printJSON(c.OutOrStdout(), out)
+				if t.json {
+					return printJSON(c.OutOrStdout(), raw)
+				}
+				var out struct {
+					Value []struct {
+						Name, Kind      string
+						Entries         int64
+						Imported, Built time.Time
+					}
+					TorUnknownSince time.Time
+				}
+				if err := json.Unmarshal(raw, &out); err != nil {
+					return err
+				}
+				rows := [][]string{}
+				for _, f := range out.Value {
+					rows = append(rows, []string{f.Name, f.Kind, fmt.Sprint(f.Entries), when(f.Imported), when(f.Built)})
+				}
+				if err := table(c.OutOrStdout(), []string{"FILE", "KIND", "ENTRIES", "IMPORTED", "BUILT"}, rows); err != nil {
+					return err
+				}
+				if !out.TorUnknownSince.IsZero() {
+					fmt.Fprintf(c.OutOrStdout(), "whether an address is a Tor exit is unknown since %s: import a list of exits\n", when(out.TorUnknownSince))
+				}
+				return nil
 			})
 		},
 	}
-	c.AddCommand(imp, status)
-	return c
+	return group(&cobra.Command{Use: "geo", Short: "Places, networks and Tor: files that you bring"}, imp, status)
 }

@@ -8,7 +8,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 )
 
 // sharedDir finds the folder of oracles, or skips (fails when PICKET_REQUIRE_SHARED=1).
@@ -33,55 +32,6 @@ func sharedDir(t testing.TB) string {
 		t.Skipf("no shared folder: %v", err)
 	}
 	return dir
-}
-
-// caseEnv is an Env over a corpus entry's context.
-type caseEnv struct {
-	NoEnv
-	ctx *Object
-}
-
-func (e caseEnv) Now() time.Time {
-	if s, ok := e.ctx.Value("now").(string); ok {
-		t, _ := time.Parse(time.RFC3339Nano, s)
-		return t
-	}
-	return time.Now()
-}
-func (e caseEnv) lookup(kind, name string) (any, error) {
-	o, _ := e.ctx.Value(kind).(*Object)
-	v, _, ok := o.Find(name)
-	if !ok {
-		return nil, errf("The %s '%s' is not defined.", kind, name)
-	}
-	return v, nil
-}
-func (e caseEnv) Parameter(n string) (any, error)      { return e.lookup("parameters", n) }
-func (e caseEnv) Variable(n string) (any, error)       { return e.lookup("variables", n) }
-func (e caseEnv) Items(n string) (any, error)          { return e.lookup("items", n) }
-func (e caseEnv) IterationIndex(n string) (any, error) { return e.lookup("iterationIndexes", n) }
-func (e caseEnv) Result(n string) (any, error)         { return e.lookup("result", n) }
-func (e caseEnv) Action(n string) (*Object, error) {
-	v, err := e.lookup("actions", n)
-	o, _ := v.(*Object)
-	return o, err
-}
-func (e caseEnv) object(n string) (*Object, error) {
-	o, ok := e.ctx.Value(n).(*Object)
-	if !ok {
-		return nil, notHere(n)
-	}
-	return o, nil
-}
-func (e caseEnv) Trigger() (*Object, error)  { return e.object("trigger") }
-func (e caseEnv) Workflow() (*Object, error) { return e.object("workflow") }
-func (e caseEnv) Item() (any, error)         { return e.ctx.Value("item"), nil }
-func (e caseEnv) CallbackURL() (string, error) {
-	s, ok := e.ctx.Value("callbackUrl").(string)
-	if !ok {
-		return "", notHere("listCallbackUrl")
-	}
-	return s, nil
 }
 
 // same compares a result with an expected JSON value; numbers to 1e-14 relative, texts exactly.
@@ -140,7 +90,7 @@ func TestExpressionCorpus(t *testing.T) {
 		total++
 		ctx, _ := c.Value("context").(*Object)
 		s := c.Value("expression").(string)
-		got, err := Evaluate(s, caseEnv{ctx: ctx})
+		got, err := Evaluate(s, NewContext(ctx))
 		bad := ""
 		switch {
 		case c.Value("expected_error") != nil:

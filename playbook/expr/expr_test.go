@@ -17,7 +17,7 @@ func env(t *testing.T) Env {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return caseEnv{ctx: ctx.(*Object)}
+	return NewContext(ctx.(*Object))
 }
 
 func TestEvaluate(t *testing.T) {

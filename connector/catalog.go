@@ -1,0 +1,22 @@
+package connector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"picket/playbook"
+	"picket/query"
+)
+
+var errNoServer = errors.New("this connector needs a running picket")
+
+// Catalog lists every connector that a picket has, for telling what a playbook needs; none of them can be called.
+func Catalog() []playbook.Connector {
+	return All(Deps{
+		Collect: func(context.Context, string, []byte, string, string) (int, error) { return 500, errNoServer },
+		Query: func(context.Context, query.Request) (*query.Result, error) {
+			return nil, fmt.Errorf("run a query: %w", errNoServer)
+		},
+	})
+}

@@ -3,6 +3,7 @@ package picket
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"net/url"
@@ -76,7 +77,15 @@ func (c *Config) LoadFile(path string) error {
 	defer f.Close()
 	dec := yaml.NewDecoder(f)
 	dec.KnownFields(true)
-	if err := dec.Decode(c); err != nil {
+	if err := dec.Decode(c); err != nil && !errors.Is(err, io.EOF) { // an empty file sets nothing
+		var te *yaml.TypeError
+		if errors.As(err, &te) { // without the names of Go's types
+			var lines []string
+			for _, l := range te.Errors {
+				lines = append(lines, strings.NewReplacer(" not found in type picket.Config", ": there is no such setting", " not found in type picket.SMTP", ": there is no such setting of smtp", "field ", "key ").Replace(l))
+			}
+			return fmt.Errorf("read --config %s: %s", path, strings.Join(lines, "; "))
+		}
 		return fmt.Errorf("read --config %s: %w", path, err)
 	}
 	return nil
@@ -197,6 +206,18 @@ func (c *Config) Validate() error {
 	}
 	if _, err := c.proxies(); err != nil {
 		return err
+	}
+	if err := checkHostMap(c.HostMap); err != nil {
+		return err
+	}
+	if strings.ContainsAny(c.DNSDomain, ":/ @") {
+		return fmt.Errorf("--dns-domain %q: give a domain name such as t.example.org", c.DNSDomain)
+	}
+	if c.Memory < 0 || c.Threads < 0 || c.Delay < 0 {
+		return errors.New("memory, threads and delay: give numbers that are not negative")
+	}
+	if c.SMTP.Host != "" && c.SMTP.From == "" {
+		return errors.New("smtp.from: give the address that mail comes from")
 	}
 	switch c.SMTP.TLS {
 	case "", "starttls", "opportunistic", "implicit", "none":

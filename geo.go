@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"time"
 
 	"picket/canary/geo"
 	"picket/web"
@@ -36,6 +37,8 @@ func (p *Picket) importGeo(w http.ResponseWriter, r *http.Request) {
 		fail(403, "RoleRequired", "This needs the role Contributor; you are "+u.Role+".")
 		return
 	}
+	// Such files are large: they may take longer than other requests. An error means that w has no deadline.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(time.Hour))
 	r.Body = http.MaxBytesReader(w, r.Body, maxGeoFile)
 	parts, err := r.MultipartReader()
 	if err != nil {

@@ -156,14 +156,10 @@ func (p *Picket) geoBag(ip string) (*value.Bag, bool) {
 
 // newPlaybooks opens the engine with the connectors and the host map.
 func (p *Picket) newPlaybooks(deps connector.Deps) (*playbook.Engine, error) {
-	hosts := map[string]http.Handler{
-		"canarytokens.org": lazy(func() http.Handler { return p.canary.Handler() }), "www.canarytokens.org": lazy(func() http.Handler { return p.canary.Handler() }),
-		"ip-api.com": p.geo.Handler(),
-	}
 	return playbook.New(playbook.Deps{
 		DB: p.state, KeyFile: filepath.Join(p.cfg.Data, "playbook.key"), PublicURL: p.publicURL, Log: p.log, SubscriptionID: p.ws.SubscriptionID, TenantID: p.ws.TenantID,
 		ResourceGroup: p.ws.ResourceGroup, Location: p.ws.Location, Connectors: connector.All(deps), Resource: p.templateResource,
-		Outbound: playbook.Outbound{Allow: p.cfg.Outbound, Only: !p.cfg.OutboundPublic, Hosts: hosts},
+		Outbound: playbook.Outbound{Allow: p.cfg.Outbound, Only: !p.cfg.OutboundPublic, Hosts: p.hostMap()},
 	})
 }
 
@@ -187,6 +183,6 @@ func (p *Picket) webDeps() web.Deps {
 	return web.Deps{
 		State: p.state, Now: time.Now, Log: p.log, Version: Version, Tokens: p.canary, Geo: p.geo, Rules: p.detect, Playbooks: p.playbooks, Demo: p.cfg.Demo, TripURL: p.tripURL, TrustedProxies: proxies,
 		Workspace: web.Workspace{ID: p.ws.ID, TenantID: p.ws.TenantID, SubscriptionID: p.ws.SubscriptionID, ResourceGroup: p.ws.ResourceGroup, Name: p.ws.Name, Location: p.ws.Location},
-		HostMap:   map[string]string{"canarytokens.org": strings.TrimPrefix(p.publicURL, "https://"), "www.canarytokens.org": strings.TrimPrefix(p.publicURL, "https://")},
+		HostMap:   p.linkMap(),
 	}
 }

@@ -24,6 +24,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/net/netutil"
+
 	"picket/azure"
 	"picket/canary"
 	"picket/canary/geo"
@@ -57,10 +59,17 @@ type WorkspaceInfo struct {
 	Version        string `json:"version"`
 }
 
+// Limits of the main and the plain HTTP listener; the trip listener has its own.
+const (
+	maxConns = 4096            // open connections of a listener
+	bodyTime = 3 * time.Minute // for a whole request; the import of places takes longer
+)
+
 // Picket is an open workspace.
 type Picket struct {
 	cfg   Config
 	log   *slog.Logger
+	held  *hold
 	state *state.DB
 	lake  *lake.Lake
 	ws    azure.Workspace
@@ -104,10 +113,10 @@ func Open(ctx context.Context, cfg Config) (_ *Picket, err error) {
 			err = errors.Join(err, p.Close())
 		}
 	}()
-	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
-		return nil, fmt.Errorf("make the data folder: %w", err)
+	if p.held, err = takeFolder(cfg.Data); err != nil {
+		return nil, err
 	}
-	if p.state, err = state.Open(ctx, filepath.Join(cfg.Data, "state.db"), settingsMigrations(), azure.Migrations(), detect.Migrations(), canary.Migrations(), playbook.Migrations(), web.Migrations()); err != nil {
+	if p.state, err = state.Open(ctx, filepath.Join(cfg.Data, StateName), settingsMigrations(), azure.Migrations(), detect.Migrations(), canary.Migrations(), playbook.Migrations(), web.Migrations()); err != nil {
 		return nil, err
 	}
 	if err := p.loadWorkspace(ctx); err != nil {
@@ -225,6 +234,8 @@ func (p *Picket) openCanary(ctx context.Context) (err error) {
 	for _, o := range p.cfg.Outbound {
 		if pre, err := netip.ParsePrefix(o); err == nil {
 			allow = append(allow, pre)
+		} else if a, err := netip.ParseAddr(o); err == nil {
+			allow = append(allow, netip.PrefixFrom(a, a.BitLen()))
 		} else {
 			hosts = append(hosts, o)
 		}
@@ -237,7 +248,7 @@ func (p *Picket) openCanary(ctx context.Context) (err error) {
 		State: p.state, Trips: p.trips, Geo: p.geo, PublicURL: p.publicURL, TripURL: p.tripURL, DNSDomain: p.cfg.DNSDomain,
 		AppendTrips: p.appendTrips, CommittedMarks: p.committedMarks, QueryTrips: p.queryTrips,
 		IsOwnCallback: p.playbooks.IsOwnCallback, DeliverCallback: p.deliverCallback,
-		Authorize: p.authorizeTokens, AllowWebhooks: allow, AllowWebhookHosts: hosts, SMTP: smtp, Logger: p.log,
+		Authorize: p.authorizeTokens, AllowWebhooks: allow, AllowWebhookHosts: hosts, OnlyAllowed: !p.cfg.OutboundPublic, SMTP: smtp, Logger: p.log,
 	})
 	if err != nil {
 		return err
@@ -356,34 +367,34 @@ func (p *Picket) Info() WorkspaceInfo {
 func (p *Picket) Start(ctx context.Context) error {
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
 	p.stop, p.started = stop, true
-	listen := func(addr string) (net.Listener, error) {
+	listen := func(setting, addr string) (net.Listener, error) {
 		ln, err := net.Listen("tcp", addr)
 		if err != nil {
-			return nil, fmt.Errorf("listen: %w", err)
+			return nil, listenError(setting, addr, err)
 		}
-		return ln, nil
+		return netutil.LimitListener(ln, maxConns), nil
 	}
-	main, err := listen(p.cfg.Listen)
+	main, err := listen("listen", p.cfg.Listen)
 	if err != nil {
 		return err
 	}
-	tripLn, err := listen(p.cfg.Trip)
+	tripLn, err := listen("trip", p.cfg.Trip)
 	if err != nil {
 		return errors.Join(err, main.Close())
 	}
 	if p.cfg.DNS != "" {
 		pc, err := net.ListenPacket("udp", p.cfg.DNS)
 		if err != nil {
-			return errors.Join(fmt.Errorf("listen: %w", err), main.Close(), tripLn.Close())
+			return errors.Join(listenError("dns", p.cfg.DNS, err), main.Close(), tripLn.Close())
 		}
-		ln, err := listen(p.cfg.DNS)
+		ln, err := listen("dns", p.cfg.DNS)
 		if err != nil {
 			return errors.Join(err, main.Close(), tripLn.Close(), pc.Close())
 		}
 		p.loop("dns", func() error { return p.tripSrv.ServeDNS(run, pc, ln) })
 	}
 	if p.cfg.HTTP != "" {
-		ln, err := listen(p.cfg.HTTP)
+		ln, err := listen("http", p.cfg.HTTP)
 		if err != nil {
 			return errors.Join(err, main.Close(), tripLn.Close())
 		}
@@ -408,6 +419,15 @@ func (p *Picket) Start(ctx context.Context) error {
 	return nil
 }
 
+// listenError names the setting whose address can't be had, and the mend.
+func listenError(setting, addr string, err error) error {
+	var oe *net.OpError
+	if errors.As(err, &oe) { // its text would say "listen tcp ADDR" once more
+		err = oe.Err
+	}
+	return fmt.Errorf("can't listen on --%s %s: %w: give a free address of this machine with --%s", setting, addr, err, setting)
+}
+
 // loop runs f until it ends; an error ends Run.
 func (p *Picket) loop(name string, f func() error) {
 	p.loops.Add(1)
@@ -420,7 +440,7 @@ func (p *Picket) loop(name string, f func() error) {
 }
 
 func (p *Picket) serve(name string, ln net.Listener, h http.Handler, t *tls.Config) {
-	s := &http.Server{Handler: h, TLSConfig: t, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(p.log.Handler(), slog.LevelDebug)}
+	s := &http.Server{Handler: h, TLSConfig: t, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: bodyTime, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(p.log.Handler(), slog.LevelDebug)}
 	p.servers = append(p.servers, s)
 	p.loop(name, func() error {
 		if t != nil {
@@ -498,5 +518,6 @@ func (p *Picket) Close() error {
 	if p.state != nil {
 		errs = append(errs, p.state.Close())
 	}
+	errs = append(errs, p.held.release())
 	return errors.Join(errs...)
 }

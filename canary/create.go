@@ -155,7 +155,7 @@ func (s *Service) prepare(ctx context.Context, r CreateRequest) (p prepared, err
 		p.hooks = append(p.hooks, r.Webhook)
 	}
 	p.hooks = append(p.hooks, r.Webhooks...)
-	if p.hooks, err = checkWebhooks(p.hooks); err != nil {
+	if p.hooks, err = s.checkWebhooks(ctx, p.hooks); err != nil {
 		return p, err
 	}
 	if r.Tags, err = checkTags(r.Tags); err != nil {
@@ -293,7 +293,8 @@ func putContacts(ins *inserts, id string, mails, hooks []string) error {
 	return nil
 }
 
-func checkWebhooks(in []string) ([]string, error) {
+// checkWebhooks looks at URLs that are to be saved; those that are saved already stay.
+func (s *Service) checkWebhooks(ctx context.Context, in []string, saved ...string) ([]string, error) {
 	if len(in) > maxWebhooks {
 		return nil, fieldErr("Webhook", "%d URLs; the limit is %d", len(in), maxWebhooks)
 	}
@@ -304,6 +305,11 @@ func checkWebhooks(in []string) ([]string, error) {
 		}
 		if err := checkWebhookURL(u); err != nil {
 			return nil, err
+		}
+		if !s.isOwn(u) && !slices.Contains(saved, u) {
+			if err := s.guard.precheck(ctx, u); err != nil {
+				return nil, fieldErr("Webhook", "%v", err)
+			}
 		}
 		out = append(out, u)
 	}

@@ -53,7 +53,8 @@ type Deps struct {
 	OpenGenerate bool
 
 	AllowWebhooks     []netip.Prefix // loopback, private and link-local ranges that webhooks may go to
-	AllowWebhookHosts []string       // host names that webhooks may go to wherever they resolve
+	AllowWebhookHosts []string       // host, *.host or host:port that webhooks may go to wherever it resolves
+	OnlyAllowed       bool           // webhooks go to nothing else, not to public addresses either
 	SMTP              *SMTP          // nil: no mail
 
 	KeepLog time.Duration // log files stay this long after their rows are committed (default 7 days)

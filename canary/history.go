@@ -21,6 +21,9 @@ func (s *Service) History(ctx context.Context, q TripQuery) ([]Trip, error) {
 		q.Before = s.d.Now().Add(24 * 3600e9)
 	}
 	if s.d.QueryTrips != nil {
+		if _, err := s.Get(ctx, q.Token); err != nil {
+			return nil, err
+		}
 		f, err := s.d.QueryTrips(ctx, q)
 		if err != nil {
 			return nil, fmt.Errorf("canary: history: %w", err)

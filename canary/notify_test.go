@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"picket/state"
 )
 
 var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
@@ -166,7 +168,18 @@ func TestGuardRefusesInternalTargets(t *testing.T) {
 	if err := b.TestWebhook(context.Background(), strings.Replace(hook, "127.0.0.1", "localhost", 1)); !errors.As(err, &g) {
 		t.Errorf("name of loopback: %v", err)
 	}
-	c := b.create(t, CreateRequest{Webhook: hook})
+	var fe *FieldError
+	if _, err := b.Create(context.Background(), CreateRequest{Kind: "web", Memo: "FS01,,,,x", Webhook: hook}); !errors.As(err, &fe) || fe.Field != "Webhook" {
+		t.Errorf("saved: %v", err)
+	}
+	// What came in before its name led inward is refused at the call.
+	c := b.create(t, CreateRequest{Webhook: "http://8.8.8.8/hook"})
+	if err := b.d.State.Tx(context.Background(), func(tx *state.Tx) error {
+		_, err := tx.Exec(`UPDATE canary_contact SET target=? WHERE token=?`, hook, c.ID)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
 	hit(t, "GET", c.URL, "")
 	until(t, "dead letter", func() bool {
 		ns, err := b.Notifications(context.Background(), NotificationFilter{Token: c.ID, Status: NoteDead})

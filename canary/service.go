@@ -28,7 +28,8 @@ type Service struct {
 	mu    sync.RWMutex
 	ids   map[string]struct{} // every token that isn't deleted
 	kick  chan struct{}       // something is due in the outbox
-	http  *http.Client        // guarded
+	guard *guard
+	http  *http.Client // guarded
 	pages *template.Template
 
 	tailed atomic.Pointer[trip.Position] // rows are committed up to here; nil before the first commit
@@ -43,7 +44,8 @@ func New(ctx context.Context, d Deps) (*Service, error) {
 		return nil, err
 	}
 	s := &Service{d: d, ids: map[string]struct{}{}, kick: make(chan struct{}, 1)}
-	s.http = guardedClient(d.AllowWebhooks, d.AllowWebhookHosts)
+	s.guard = newGuard(d.AllowWebhooks, d.AllowWebhookHosts, d.OnlyAllowed)
+	s.http = s.guard.client()
 	var err error
 	if s.pages, err = parsePages(); err != nil {
 		return nil, fmt.Errorf("canary: pages: %w", err)

@@ -244,7 +244,7 @@ func (s *Service) Update(ctx context.Context, id string, p Patch) (Token, error)
 		}
 	}
 	if p.Webhooks != nil {
-		if hooks, err = checkWebhooks(*p.Webhooks); err != nil {
+		if hooks, err = s.checkWebhooks(ctx, *p.Webhooks, t.Webhooks...); err != nil {
 			return Token{}, err
 		}
 	}

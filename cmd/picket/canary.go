@@ -31,9 +31,8 @@ type tokenJSON struct {
 }
 
 func canaryCommand(t *target) *cobra.Command {
-	c := &cobra.Command{Use: "canary", Short: "Honey tokens"}
-	c.AddCommand(canaryNewCommand(t), canaryListCommand(t), canaryHistoryCommand(t), canaryOpenCommand())
-	return c
+	return group(&cobra.Command{Use: "canary", Short: "Honey tokens"},
+		canaryNewCommand(t), canaryListCommand(t), canaryHistoryCommand(t), canaryDownloadCommand(t), canaryOpenCommand(t))
 }
 
 func canaryNewCommand(t *target) *cobra.Command {
@@ -44,6 +43,14 @@ func canaryNewCommand(t *target) *cobra.Command {
 		Use: "new", Short: "Make a token and download it", Args: args(0, "no arguments"),
 		Example: `  picket canary new --kind ms_word --memo 'FS01,,,T:\departments\sales\hipospecials,token placed on FS01' --playbook Ingest-CanaryTokens`,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if own != "" {
+				if name == "" {
+					name = filepath.Base(own)
+				}
+				if !c.Flags().Changed("kind") && strings.EqualFold(filepath.Ext(own), ".xlsx") {
+					kind = "ms_excel"
+				}
+			}
 			m, err := canary.ParseMemo(memo)
 			if err != nil {
 				return &exitError{exitUsage, fmt.Errorf("--memo: %w", err)}
@@ -54,6 +61,9 @@ func canaryNewCommand(t *target) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if err := checkOut(out, name); err != nil {
+				return &exitError{exitUsage, err}
+			}
 			return t.with(c.Context(), func(cl *client) error {
 				var tok tokenJSON
 				if err := cl.do(c.Context(), "POST", "/api/v1/tokens", ctype, body, &tok); err != nil {
@@ -62,7 +72,7 @@ func canaryNewCommand(t *target) *cobra.Command {
 				file := ""
 				if name := tok.downloadName(); name != "" {
 					if file, err = saveToken(c, cl, tok.ID, name, out); err != nil {
-						return err
+						return fmt.Errorf("%w\nThe token %s is made; fetch its file with: picket canary download %[2]s --out FILE", err, tok.ID)
 					}
 				}
 				if t.json {
@@ -85,7 +95,7 @@ func canaryNewCommand(t *target) *cobra.Command {
 	fl.StringVar(&name, "name", "", "file name; a convincing one is proposed when it is empty")
 	fl.StringVar(&memo, "memo", "", "where it is placed: Computername,PublicIP,PrivateIP,SharePath,Description")
 	fl.StringVar(&out, "out", "", "file or folder to write to")
-	fl.StringVar(&own, "document", "", "your own document, to be armed in place of a generated one")
+	fl.StringVar(&own, "document", "", "your own .docx or .xlsx, to be armed in place of a generated one")
 	fl.StringVar(&title, "title", "", "heading of a generated document")
 	fl.IntVar(&rows, "rows", 0, "rows of a generated document's table")
 	fl.StringSliceVar(&fields, "field", nil, "columns of a generated document's table")
@@ -128,7 +138,27 @@ func tokenForm(ask map[string]any, own string) (ctype string, body []byte, err e
 			_, err = w.Write(doc)
 		}
 	}
-	return m.FormDataContentType(), buf.Bytes(), errors.Join(err, m.Close())
+	err = errors.Join(err, m.Close()) // before Bytes: Close writes the end
+	return m.FormDataContentType(), buf.Bytes(), err
+}
+
+// checkOut says what would keep the token's file from being written, before there is a token.
+func checkOut(out, name string) error {
+	file := out
+	st, err := os.Stat(out)
+	if out == "" || err == nil && st.IsDir() {
+		if name == "" {
+			return nil // a name will be proposed
+		}
+		file = filepath.Join(out, filepath.Base(name))
+	}
+	if _, err := os.Lstat(file); err == nil {
+		return fmt.Errorf("--out: %s is there already and is not overwritten: give another name", file)
+	}
+	if st, err := os.Stat(filepath.Dir(file)); err != nil || !st.IsDir() || strings.HasSuffix(out, string(filepath.Separator)) {
+		return fmt.Errorf("--out: there is no folder %s: make it first", filepath.Dir(file))
+	}
+	return nil
 }
 
 // saveToken downloads a token's file; an existing file is never overwritten.
@@ -214,7 +244,40 @@ func canaryHistoryCommand(t *target) *cobra.Command {
 	}
 }
 
-func canaryOpenCommand() *cobra.Command {
+func canaryDownloadCommand(t *target) *cobra.Command {
+	var out string
+	c := &cobra.Command{
+		Use: "download TOKEN", Short: "Download a token's file again", Args: args(1, "one token id"),
+		RunE: func(c *cobra.Command, a []string) error {
+			return t.with(c.Context(), func(cl *client) error {
+				var tok tokenJSON
+				if err := cl.get(c.Context(), "/api/v1/tokens/"+esc(a[0]), &tok); err != nil {
+					return err
+				}
+				name := tok.downloadName()
+				if name == "" {
+					return fmt.Errorf("a %s token has no file", tok.Kind)
+				}
+				if err := checkOut(out, name); err != nil {
+					return &exitError{exitUsage, err}
+				}
+				file, err := saveToken(c, cl, tok.ID, name, out)
+				if err != nil {
+					return err
+				}
+				if t.json {
+					return printJSON(c.OutOrStdout(), map[string]string{"token": tok.ID, "file": file})
+				}
+				_, err = fmt.Fprintln(c.OutOrStdout(), file)
+				return err
+			})
+		},
+	}
+	c.Flags().StringVar(&out, "out", "", "file or folder to write to")
+	return c
+}
+
+func canaryOpenCommand(t *target) *cobra.Command {
 	return &cobra.Command{
 		Use: "open FILE", Short: "Fetch what a word processor would fetch when opening the document", Args: args(1, "one document"),
 		RunE: func(c *cobra.Command, a []string) error {
@@ -222,8 +285,35 @@ func canaryOpenCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			type fetched struct {
+				Method string `json:"method"`
+				URL    string `json:"url"`
+				Status int    `json:"status"` // 0: no answer
+				Error  string `json:"error,omitempty"`
+			}
+			list, failed := []fetched{}, 0
 			for _, g := range got {
-				fmt.Fprintln(c.OutOrStdout(), g.Method, g.URL, g.Status)
+				f := fetched{Method: g.Method, URL: g.URL, Status: g.Status}
+				if g.Err != nil {
+					failed++
+					f.Error = g.Err.Error()
+				}
+				list = append(list, f)
+			}
+			if t.json {
+				if err := printJSON(c.OutOrStdout(), list); err != nil {
+					return err
+				}
+			} else {
+				for _, f := range list {
+					fmt.Fprintln(c.OutOrStdout(), strings.TrimSpace(clean(fmt.Sprintln(f.Method, f.URL, f.Status, f.Error))))
+				}
+			}
+			switch {
+			case len(list) == 0:
+				return fmt.Errorf("%s fetches nothing when it is opened: it is no token", a[0])
+			case failed > 0:
+				return fmt.Errorf("%d of %d requests got no answer: is the trip listener up?", failed, len(list))
 			}
 			return nil
 		},

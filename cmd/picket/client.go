@@ -66,6 +66,8 @@ func (t *target) open(ctx context.Context) (*client, error) {
 		}
 		if conn, err := net.DialTimeout("unix", sock, time.Second); err == nil {
 			conn.Close()
+		} else if _, err := os.Stat(filepath.Join(t.data, picket.StateName)); err != nil {
+			return nil, &exitError{exitNotFound, fmt.Errorf("%s is no data folder of picket (it has no %s): name the server's with --data, start one there with 'picket serve', or name a server with --url", t.data, picket.StateName)}
 		} else {
 			// Nobody holds the folder: this process does, for the time of the command.
 			cfg := picket.DefaultConfig()
@@ -130,7 +132,7 @@ func (c *client) do(ctx context.Context, method, path, ctype string, body []byte
 	}
 	res, err := c.http.Do(req)
 	if err != nil {
-		return fmt.Errorf("talk to the server: %w", err)
+		return fmt.Errorf("talk to the server: %w%s", err, mend(err))
 	}
 	defer res.Body.Close()
 	b, err := io.ReadAll(res.Body)
@@ -154,6 +156,19 @@ func (c *client) do(ctx context.Context, method, path, ctype string, body []byte
 		return fmt.Errorf("the server's answer to %s %s is not what was expected: %w", method, path, err)
 	}
 	return nil
+}
+
+// mend says what helps against an error of the connection.
+func mend(err error) string {
+	var unknown x509.UnknownAuthorityError
+	var refused *net.OpError
+	switch {
+	case errors.As(err, &unknown):
+		return "; name the authority's certificate with --ca (on the server: DATA/tls/ca.pem, or 'picket trust')"
+	case errors.As(err, &refused) && refused.Op == "dial":
+		return "; is the server up, and is this its address?"
+	}
+	return ""
 }
 
 // answerError digs the innermost message out of an error in Azure's shape.

@@ -25,14 +25,12 @@ import (
 const maxLine = 16 << 20 // bytes of one line of kql batch
 
 func kqlCommand() *cobra.Command {
-	c := &cobra.Command{Use: "kql", Short: "The query language as a tool, without a server"}
-	c.AddCommand(kqlBatchCommand(), kqlFormatCommand())
-	return c
+	return group(&cobra.Command{Use: "kql", Short: "The query language as a tool, without a server"}, kqlBatchCommand(), kqlFormatCommand())
 }
 
 func kqlFormatCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "format [FILE]", Short: "Print a query in its standard form", Args: cobra.MaximumNArgs(1),
+		Use: "format [FILE]", Short: "Print a query in its standard form", Args: argsBetween(0, 1, "one file, or none for standard input"),
 		RunE: func(c *cobra.Command, a []string) error {
 			in := c.InOrStdin()
 			if len(a) == 1 {

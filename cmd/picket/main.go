@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -40,11 +41,18 @@ func main() {
 		return
 	}
 	fmt.Fprintln(os.Stderr, "picket: "+err.Error())
+	os.Exit(exitCode(err))
+}
+
+func exitCode(err error) int {
 	var x *exitError
-	if errors.As(err, &x) {
-		os.Exit(x.code)
+	switch {
+	case errors.As(err, &x):
+		return x.code
+	case strings.HasPrefix(err.Error(), "unknown command"), strings.HasPrefix(err.Error(), "required flag"): // cobra's own, without a type
+		return exitUsage
 	}
-	os.Exit(exitFailure)
+	return exitFailure
 }
 
 func newRoot() *cobra.Command {
@@ -75,11 +83,40 @@ func envOr(key, otherwise string) string {
 }
 
 // args checks the number of arguments and says what they are.
-func args(n int, what string) cobra.PositionalArgs {
+func args(n int, what string) cobra.PositionalArgs { return argsBetween(n, n, what) }
+
+// argsBetween allows from lo to hi arguments; hi 0 is without end when lo is more.
+func argsBetween(lo, hi int, what string) cobra.PositionalArgs {
 	return func(c *cobra.Command, a []string) error {
-		if len(a) != n {
-			return &exitError{exitUsage, fmt.Errorf("%s takes %s; got %d arguments. See '%s --help'", c.CommandPath(), what, len(a), c.CommandPath())}
+		if len(a) >= lo && (len(a) <= hi || hi < lo) {
+			return nil
 		}
-		return nil
+		got := fmt.Sprint("got ", len(a), " arguments")
+		switch len(a) {
+		case 0:
+			got = "got none"
+		case 1:
+			got = fmt.Sprintf("got %q", a[0])
+		}
+		return &exitError{exitUsage, fmt.Errorf("%s takes %s; %s. See '%s --help'", c.CommandPath(), what, got, c.CommandPath())}
 	}
+}
+
+// group is a command that only holds others: alone it prints its help, with a name that it does not know it says so.
+func group(c *cobra.Command, subs ...*cobra.Command) *cobra.Command {
+	c.AddCommand(subs...)
+	c.Args = func(c *cobra.Command, a []string) error {
+		if len(a) == 0 {
+			return nil
+		}
+		var names []string
+		for _, s := range c.Commands() {
+			if s.IsAvailableCommand() && s.Name() != "help" {
+				names = append(names, s.Name())
+			}
+		}
+		return &exitError{exitUsage, fmt.Errorf("%s has no command %q; there are: %s", c.CommandPath(), a[0], strings.Join(names, ", "))}
+	}
+	c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+	return c
 }

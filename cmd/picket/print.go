@@ -9,20 +9,37 @@ import (
 	"unicode/utf8"
 )
 
+// clean makes one line of a text that came from outside; what would drive the terminal is replaced.
+func clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\t' || r == '\r' {
+			return ' '
+		}
+		return visible(r)
+	}, s)
+}
+
+// cleanText is clean for texts of several lines.
+func cleanText(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\t' {
+			return r
+		}
+		return visible(r)
+	}, s)
+}
+
+// visible replaces control characters (C0, DEL, C1) and those that turn the direction of writing around.
+func visible(r rune) rune {
+	if r < ' ' || (r >= 0x7f && r < 0xa0) || (r >= 0x202a && r <= 0x202e) || (r >= 0x2066 && r <= 0x2069) {
+		return '\ufffd'
+	}
+	return r
+}
+
 // table prints rows under a header, columns aligned.
 func table(w io.Writer, header []string, rows [][]string) error {
 	width := make([]int, len(header))
-	clean := func(s string) string {
-		return strings.Map(func(r rune) rune {
-			if r == '\n' || r == '\t' || r == '\r' {
-				return ' '
-			}
-			if r < ' ' || r == 0x7f || (r >= 0x80 && r < 0xa0) {
-				return '�' // what came from outside must not drive the terminal
-			}
-			return r
-		}, s)
-	}
 	all := append([][]string{header}, rows...)
 	for i, r := range all {
 		c := make([]string, len(r))

@@ -119,7 +119,7 @@ var clients = map[string]settingsFor{
 	}},
 	"az": {"the Azure CLI", func(e *environment) []string {
 		return append(trustLines(e.ca), export("AZURE_CORE_INSTANCE_DISCOVERY", "false"),
-			"az cloud register -n Picket --endpoint-resource-manager '"+e.ws.URL+"' --endpoint-active-directory '"+e.ws.URL+"' --endpoint-active-directory-resource-id https://management.core.windows.net/ --endpoint-active-directory-graph-resource-id '"+e.ws.URL+"' --endpoint-log-analytics-resource-id '"+e.ws.URL+"'",
+			"az cloud register -n Picket --endpoint-resource-manager '"+e.ws.URL+"'",
 			"az cloud set -n Picket", "az login --service-principal --tenant adfs -u "+e.clientID+" -p '"+e.secret+"'")
 	}},
 	"identity": {"managed identity, for azure-identity's ManagedIdentityCredential", func(e *environment) []string {
@@ -211,7 +211,6 @@ type grantMade struct {
 }
 
 func accessCommand(t *target) *cobra.Command {
-	root := &cobra.Command{Use: "access", Short: "Service principals, managed identities and personal tokens"}
 	list := &cobra.Command{
 		Use: "list", Short: "List who has access", Args: args(0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -271,6 +270,5 @@ func accessCommand(t *target) *cobra.Command {
 			})
 		},
 	}
-	root.AddCommand(list, add, revoke)
-	return root
+	return group(&cobra.Command{Use: "access", Short: "Service principals, managed identities and personal tokens"}, list, add, revoke)
 }

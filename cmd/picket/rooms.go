@@ -30,7 +30,7 @@ func readJSONFile(path string) (json.RawMessage, error) {
 
 func playbookCommand(t *target) *cobra.Command {
 	return group(&cobra.Command{Use: "playbook", Short: "Playbooks: Logic Apps definitions"},
-		playbookDeployCommand(t), playbookListCommand(t), playbookRunsCommand(t), playbookCallbackCommand(t))
+		playbookDeployCommand(t), playbookListCommand(t), playbookRunsCommand(t), playbookCallbackCommand(t), playbookEvalCommand(), playbookCheckCommand(t), playbookTestCommand(t))
 }
 
 func playbookDeployCommand(t *target) *cobra.Command {

@@ -27,7 +27,8 @@ type Input struct {
 	// Rows streams a base table; nil gives every table no rows.
 	Rows func(ctx context.Context, s *plan.Scan) exec.Frames
 	Now  time.Time // zero is the time of the call
-	// BindOnly stops before anything runs: the answer has schemas and no rows.
+	// BindOnly stops before anything runs: the answer has schemas and no rows. They are those of Microsoft's
+	// editor service, which differs from the engine in a few places (see bind.Options.Editor).
 	BindOnly bool
 	Exec     exec.Options
 }
@@ -57,7 +58,7 @@ func Answer(ctx context.Context, text string, in Input) Answered {
 	}
 	in.Exec.Now = now
 	src := source{in.Rows}
-	opt := bind.Options{Now: now}
+	opt := bind.Options{Now: now, Editor: in.BindOnly}
 	if !in.BindOnly {
 		opt.PluginSchema = func(p *plan.Evaluate) (value.Schema, error) { return exec.PluginSchema(ctx, p, nil, src, in.Exec) }
 	}

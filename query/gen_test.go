@@ -118,6 +118,7 @@ func (g *gen) str() string {
 		func() string { return "tostring(" + g.boolean() + ")" },
 		func() string { return "tostring(" + g.leaf() + ")" },
 		func() string { return "tostring(g)" },
+		func() string { return `extract(@"(\w+)[-_ ](\w*)", 2, ` + g.str() + ")" },
 		func() string { return "replace_string(" + g.str() + ", 'a', " + g.needle() + ")" },
 		func() string {
 			return fmt.Sprintf("tostring(split(%s, %s)[%d])", g.str(), pick(g.r, []string{"'-'", "'a'", "' '", "'.'"}), g.r.Intn(3))
@@ -129,7 +130,7 @@ func (g *gen) str() string {
 }
 
 func (g *gen) leaf() string {
-	return pick(g.r, []string{"p.a", "p.n", "p.x", "p.o.b", "p.o.b[2].c", "p.k", "p[1]", "p", "p.o['a b']['c.d']"})
+	return pick(g.r, []string{"p.a", "p.n", "p.x", "p.o.b", "p.o.b[2].c", "p.k", "p[1]", "p", "parse_json(s).a", "parse_json(tostring(p.o)).b", "todynamic(p).n", "parse_json(u)", "p.o['a b']['c.d']"})
 }
 
 func (g *gen) long() string {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -39,8 +40,10 @@ func conn(t testing.TB) *duck.Conn {
 // expressions' letters and digits are Go's; upper() differs for one letter.
 func TestCodePoints(t *testing.T) {
 	c := conn(t)
-	s := value.Schema{{Name: "i", Type: value.Long}, {Name: "l", Type: value.String}, {Name: "u", Type: value.String}, {Name: "t", Type: value.Bool}}
-	sql := `SELECT i::BIGINT, lower(chr(i::INT)), upper(chr(i::INT)), regexp_matches(chr(i::INT), '[\p{L}\p{Nd}]') FROM range(1, 1114112) r(i) WHERE i NOT BETWEEN 55296 AND 57343`
+	s := value.Schema{{Name: "i", Type: value.Long}, {Name: "l", Type: value.String}, {Name: "u", Type: value.String}, {Name: "t", Type: value.Bool},
+		{Name: "w", Type: value.Bool}, {Name: "f", Type: value.Bool}, {Name: "dot", Type: value.Bool}}
+	word, fold := regexp.MustCompile(`[\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}]`), regexp.MustCompile(`(?i)[a-z]`)
+	sql := `SELECT i::BIGINT, lower(chr(i::INT)), upper(chr(i::INT)), regexp_matches(chr(i::INT), '[\p{L}\p{Nd}]'), regexp_matches(chr(i::INT), '[\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}]'), regexp_matches(chr(i::INT), '(?i)[a-z]'), regexp_matches(chr(i::INT), '.') FROM range(1, 1114112) r(i) WHERE i NOT BETWEEN 55296 AND 57343`
 	n := 0
 	err := c.Query(ctx, sql, nil, s, func(f *value.Frame) error {
 		for k := range f.N {
@@ -54,6 +57,15 @@ func TestCodePoints(t *testing.T) {
 			if got := f.Vecs[3].I[k] != 0; got != isTerm(r) {
 				t.Errorf("%U is a letter or digit: %v", r, got)
 			}
+			if got := f.Vecs[4].I[k] != 0; got != word.MatchString(string(r)) {
+				t.Errorf("%U is of a word: %v", r, got)
+			}
+			if got := f.Vecs[5].I[k] != 0; got != fold.MatchString(string(r)) {
+				t.Errorf("%U is an ASCII letter in any case: %v", r, got)
+			}
+			if got := f.Vecs[6].I[k] != 0; got != (r != '\n') {
+				t.Errorf("a dot stands for %U: %v", r, got)
+			}
 			n++
 		}
 		return nil
@@ -66,7 +78,7 @@ func TestCodePoints(t *testing.T) {
 // values are rows with what is apt to go wrong, one type a column.
 func values() *value.Frame {
 	s := value.Schema{{Name: "id", Type: value.Long}, {Name: "b", Type: value.Bool}, {Name: "i", Type: value.Int}, {Name: "l", Type: value.Long}, {Name: "r", Type: value.Real}, {Name: "s", Type: value.String},
-		{Name: "u", Type: value.String}, {Name: "d", Type: value.Datetime}, {Name: "e", Type: value.Datetime}, {Name: "t", Type: value.Timespan}, {Name: "g", Type: value.GUID}, {Name: "p", Type: value.Dynamic}}
+		{Name: "u", Type: value.String}, {Name: "d", Type: value.Datetime}, {Name: "e", Type: value.Datetime}, {Name: "t", Type: value.Timespan}, {Name: "g", Type: value.GUID}, {Name: "p", Type: value.Dynamic}, {Name: "j", Type: value.String}}
 	texts := []string{"", "a", "A", "mimikatz", "Run MIMIKATZ.exe", "x_mimikatz-y", "mimikatzen", "\u212Aelvin", "\u0130stanbul", "straße", "foo bar", "12", "-7", "+5", "0x1F", " 7 ", "1.5", "1e3", "nan", "École", "日本語 has", "a\nb", "{}", "null",
 		"true", "TRUE", "False ", `x'y"z`, `C:\Windows`, "10.0.0.1", "9223372036854775808", "ſ", "a-b-c", "%_", ".*", "[a]", "éa", "á", "12345678901", "ǅ"}
 	docs := []string{"", `{"a":"x","n":1,"x":1.5,"o":{"b":[1,"k",{"c":"z"}]}}`, `{"a":null}`, `[1,"two"]`, `"text"`, `{"a":"{not json","n":"12"}`, `{"a":"","n":2.5}`, `{"a":true,"n":false}`, `{"a":["q"],"n":123456789012345678901}`,
@@ -106,6 +118,8 @@ func values() *value.Frame {
 		} else {
 			null(11)
 		}
+		set(12, value.OfString([]string{"", `{"a":1}`, `{"a":1,"a":2}`, `{"a":"x","o":{"k":"v","k":"w"}}`, `{"o":{"k":"é","a":3},"a":null}`, `[{"a":1},2]`, `{"a":`, "plain", `"text"`, "12", "null", `{"a":[1,]}`,
+			`{"a":NaN}`, "{\"a\":\"x\ny\"}", " {\n \"a\" : true } ", `{"\u0061":5,"a":6}`, `{"a":"C:\\x","b":"\"a\""}`, "nan", "-inf", "1 2", `{"a":{"a":{"a":1}}}`, "[1,2", `{"a":1.50}`}[i%23]))
 		for k := 2; k <= 10; k++ {
 			if k != 5 && k != 6 && (i+k)%8 == 0 {
 				null(k)
@@ -375,6 +389,19 @@ p[1]
 p
 array_length(p)
 array_length(p.o.b)
+s matches regex "^[a-z]+$"
+s matches regex "(?i)MIMI.*"
+s matches regex @"\d+\.\d"
+s matches regex @"\bhas\b"
+s matches regex @"[^\s\w]"
+extract("([a-z]+)-([a-z]+)", 2, s)
+extract("x|mimi", 0, s)
+extract("(a)|(b)", 2, s)
+extract(@"(\w+)$", 1, s)
+extract("(?i)(KATZ.)", 1, s)
+parse_json(p).a
+parse_json(tostring(p.o)).b
+tostring(parse_json(tostring(p.o)).b[2].c)
 `), "\n")
 
 // sometimes are said in SQL too, but some of the rows make it fail over.
@@ -403,6 +430,15 @@ p.a has "x"
 p.a contains "É"
 strcat(p.a, s)
 tolong(b)
+extract(@"(\d+)", 1, s, typeof(long))
+parse_json(j).a
+parse_json(j)
+tostring(parse_json(j).o.k)
+parse_json(j)[0]
+isempty(parse_json(j).a)
+parse_json(tostring(p.a)).z
+parse_json(tostring(p))
+parse_json(tostring(p)).a
 `), "\n")
 
 // TestExpressions computes each expression in SQL and in Go over the same values.

@@ -9,6 +9,9 @@ import (
 )
 
 func dynamicCalls(m map[string]callFunc) {
+	for _, n := range []string{"parse_json", "parsejson", "todynamic", "toobject"} {
+		m[n] = parseJSON
+	}
 	m["member"] = func(s scope, c *plan.Call) (sx, bool) {
 		if len(c.Args) != 2 {
 			return sx{}, false
@@ -54,6 +57,7 @@ func step(s scope, e plan.Expr, k value.Value) (sx, bool) {
 		if !plainKey(k.S) {
 			return sx{}, false
 		}
+		x.keys = append(x.keys[:len(x.keys):len(x.keys)], key{parent: x.path, name: k.S})
 		x.path += `."` + k.S + `"`
 	case value.Int, value.Long:
 		if k.I < 0 || k.I > 1<<30 {
@@ -85,8 +89,14 @@ func plainKey(s string) bool {
 
 // place is the document and the path literal of a dynamic.
 func (x sx) place() (doc, path string) {
-	return x.sql, "'$" + strings.ReplaceAll(x.path, "'", "''") + "'"
+	doc = x.sql
+	if x.guard != nil && x.path != "" {
+		doc = x.guard(x.keys)
+	}
+	return doc, pathText(x.path)
 }
+
+func pathText(path string) string { return "'$" + strings.ReplaceAll(path, "'", "''") + "'" }
 
 // leaf is the text of what stands at the place: a string without its quotes, all else as JSON; null for nothing
 // and for JSON's null.

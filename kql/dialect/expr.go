@@ -101,7 +101,7 @@ type callFunc func(s scope, c *plan.Call) (sx, bool)
 // table says functions and operators by their names in the plan.
 func table() map[string]callFunc {
 	m := map[string]callFunc{}
-	for _, add := range []func(map[string]callFunc){logicCalls, compareCalls, arithCalls, timeCalls, matchCalls, textCalls, convertCalls, dynamicCalls} {
+	for _, add := range []func(map[string]callFunc){logicCalls, compareCalls, arithCalls, timeCalls, matchCalls, textCalls, convertCalls, dynamicCalls, regexCalls} {
 		add(m)
 	}
 	return m

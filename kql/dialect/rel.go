@@ -210,8 +210,12 @@ type sx struct {
 	null bool         // may be null; a string never is
 	k    *value.Value // the constant that it is
 
-	path string // of a dynamic: sql is the JSON text of a document, path the place in it ("" is all)
-	lets *lets
+	// Of a dynamic: sql is the JSON text of a document, path the place in it ("" is all), keys the properties on the
+	// way. A document that comes from text has a guard, which gives it for reading below its top.
+	path  string
+	keys  []key
+	guard func(keys []key) string
+	lets  *lets
 
 	noNaN bool   // a real that is never NaN
 	ts    string // of a datetime column in ticks: its TIMESTAMPTZ, which is at most a microsecond less
@@ -228,7 +232,11 @@ func (x sx) stored() string {
 
 // renamed is x when it has become a column of a sub-select.
 func (x sx) renamed(name string) sx {
-	return sx{sql: name, t: x.t, rep: x.rep, null: x.null, noNaN: x.noNaN}
+	y := sx{sql: name, t: x.t, rep: x.rep, null: x.null, noNaN: x.noNaN}
+	if x.guard != nil { // JSON by now, but perhaps with a property twice
+		y.guard = func(keys []key) string { return onceOnly(name, keys) }
+	}
+	return y
 }
 
 // result is the expression as a result column.

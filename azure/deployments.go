@@ -124,8 +124,17 @@ func (b *deploymentBody) request() (playbook.DeployRequest, *Error) {
 func (a *API) deploy(w http.ResponseWriter, r *call, validate bool) {
 	start := a.d.Now()
 	var b deploymentBody
-	if e := decode(w, r.Request, maxTemplate, &b); e != nil {
+	raw, e := readBody(w, r.Request, maxTemplate, false, "InvalidRequestContent")
+	if e != nil {
 		writeError(w, e)
+		return
+	}
+	body, err := strictJSON(raw)
+	if err == nil {
+		err = json.Unmarshal(body, &b)
+	}
+	if err != nil {
+		writeError(w, &Error{Status: 400, Code: "InvalidRequestContent", Message: "The request content was invalid and could not be deserialized: " + err.Error()})
 		return
 	}
 	if !resourceForm.MatchString(r.v("deployment")) {
@@ -148,12 +157,12 @@ func (a *API) deploy(w http.ResponseWriter, r *call, validate bool) {
 		writeJSON(w, 200, out)
 		return
 	}
-	raw, err := json.Marshal(out)
+	text, err := json.Marshal(out)
 	if err != nil {
 		a.fail(w, err)
 		return
 	}
-	st, created, err := a.res.put(r.Context(), kindDeployment, r.v("deployment"), raw, "")
+	st, created, err := a.res.put(r.Context(), kindDeployment, r.v("deployment"), text, "")
 	if err != nil {
 		a.fail(w, err)
 		return

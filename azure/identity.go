@@ -361,7 +361,7 @@ func (is *Issuer) metadata(w http.ResponseWriter, r *http.Request) {
 			"loginEndpoint": b, "audiences": []string{"https://management.core.windows.net/", "https://management.azure.com/", b},
 			"tenant": "common", "identityProvider": "AAD",
 		},
-		"logAnalyticsResourceId": "https://api.loganalytics.io",
+		"logAnalyticsResourceId": b,
 		"suffixes":               map[string]any{},
 	}
 	if v := r.URL.Query().Get("api-version"); v != "" && v < "2020" {

@@ -116,6 +116,7 @@ func TestClientPython(t *testing.T) {
 	}{
 		{"query.py", []string{"types", "prefer", "error", "partial", "batch", "resource", "managed identity"}},
 		{"ingest.py", []string{"upload", "errors"}},
+		{"manage.py", []string{"tables", "functions", "rules of collection", "incidents", "playbooks"}},
 		{"kusto.py", []string{"query", "several results", "commands", "errors", "limits", "streaming"}},
 	} {
 		t.Run(strings.TrimSuffix(c.script, ".py"), func(t *testing.T) {
@@ -161,4 +162,21 @@ func TestClientGo(t *testing.T) {
 	}
 	s := newServer(t)
 	runClient(t, dir, s.clientEnv("go"), []string{bin}, "query", "error", "partial", "resource", "upload", "upload error", "kusto")
+}
+
+// TestClientAz runs the Azure CLI; it is large, so that its installation takes most of this test's time.
+func TestClientAz(t *testing.T) {
+	need(t, "PICKET_CLIENTS")
+	curl := tool(t, "curl")
+	bin := venv(t, "az", "clients/az/requirements.txt")
+	s := newServer(t)
+	env := s.clientEnv("az")
+	env = append(env, "PATH="+bin+":"+filepath.Dir(curl)+":"+os.Getenv("PATH"), "AZURE_CONFIG_DIR="+t.TempDir(), "AZURE_CORE_COLLECT_TELEMETRY=false", "AZURE_EXTENSION_USE_DYNAMIC_INSTALL=no",
+		"PICKET_ENDPOINT="+s.URL, "PICKET_WORKSPACE_ID="+s.WorkspaceID, "PICKET_WORKSPACE_NAME="+s.WorkspaceName, "AZURE_RESOURCE_GROUP="+s.ResourceGroup, "SHARED_KEY="+s.SharedKey)
+	for _, l := range strings.Split(s.run("env", "az"), "\n") {
+		if strings.HasPrefix(l, "az ") {
+			runClient(t, ".", env, []string{"sh", "-c", l})
+		}
+	}
+	runClient(t, "clients/az", env, []string{"bash", "az.sh", filepath.Join(shared(t), "seed", "Ingest-CanaryTokens", "azuredeploy.json")}, "login", "rest", "log-analytics", "deployment")
 }

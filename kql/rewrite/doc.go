@@ -37,12 +37,18 @@ func Rewrite(q *plan.Query, o Options) *Rewritten {
 		c := *s
 		out.Shared[i] = &c
 	}
-	w := &rewriter{o: o, q: &out, scalars: map[*plan.ScalarSub]*plan.ScalarSub{}, ins: map[*plan.InSub]*plan.InSub{}}
+	w := &rewriter{o: o, q: &out, scalars: map[*plan.ScalarSub]*plan.ScalarSub{}, ins: map[*plan.InSub]*plan.InSub{}, readers: readers(q)}
 	for i := range out.Shared {
 		out.Shared[i].Node = w.root(out.Shared[i].Node)
 	}
 	for i := range out.Results {
 		out.Results[i].Node = w.root(out.Results[i].Node)
+	}
+	// what nobody reads any more goes; the last may read earlier ones
+	for i := len(out.Shared) - 1; i >= 0; i-- {
+		if readers(&out)[out.Shared[i].ID] == 0 {
+			out.Shared = append(out.Shared[:i:i], out.Shared[i+1:]...)
+		}
 	}
 	return &Rewritten{Query: &out, Bounds: bounds(&out, o)}
 }
@@ -52,6 +58,7 @@ type rewriter struct {
 	q       *plan.Query
 	scalars map[*plan.ScalarSub]*plan.ScalarSub
 	ins     map[*plan.InSub]*plan.InSub
+	readers map[int]int // of shared sub-plans
 }
 
 // fresh makes a new column id.
@@ -66,6 +73,7 @@ func (w *rewriter) root(n plan.Node) plan.Node {
 	if _, isGraph := n.(plan.Graph); isGraph {
 		return n
 	}
+	n = w.inline(n)
 	n = w.subs(n)
 	if w.o.Received != "" {
 		n = w.ingestion(n)

@@ -159,6 +159,20 @@ func TestPushDown(t *testing.T) {
 	}
 }
 
+func TestInline(t *testing.T) {
+	for q, want := range map[string]string{
+		"let x = T | where a > 1; x | join kind=inner (x | project a, s2 = s) on a | project b, s2":      "T(a b) T(a s)",
+		"let x = materialize(T | where a > 1); x | join kind=inner (x | project a, s2 = s) on a | count": "",
+		"let x = materialize(T | where a > 1); x | project s":                                            "T(a s)",
+		"let x = T | summarize n = count() by a; x | where a in ((x | where n > 1 | project a)) | count": "T(a) T(a)",
+	} {
+		rw := Rewrite(parse(t, q), options).Query
+		if got := columns(rw); got != want || (want != "") != (len(rw.Shared) == 0) {
+			t.Errorf("%s\n got %s, want %s\n%s", q, got, want, rw)
+		}
+	}
+}
+
 func TestBounds(t *testing.T) {
 	day := func(s string) int64 {
 		n, ok := value.ParseDatetime(s)
@@ -281,6 +295,9 @@ func TestRewritesKeepResults(t *testing.T) {
 		r := rand.New(rand.NewSource(seed))
 		m := randomTables(r)
 		text := pipeline(r)
+		if seed%4 == 0 {
+			text = "let L = " + text + "; union (L | summarize n = count()), (L | summarize n = dcount(s))"
+		}
 		q := parse(t, text)
 		want := rows(t, q, m)
 		rw := Rewrite(q, options).Query

@@ -1,16 +1,68 @@
 package picket
 
 import (
+	"context"
+	"errors"
 	"strings"
+	"time"
+
+	"github.com/google/uuid"
 
 	"picket/connector"
 	"picket/content"
+	"picket/detect"
 	"picket/kql/bind"
+	"picket/playbook"
 )
 
 // connectorDeps is what the connectors get.
 func (p *Picket) connectorDeps() connector.Deps {
-	return connector.Deps{Collect: p.collectForPlaybook, Query: p.query.Run}
+	return connector.Deps{Collect: p.collectForPlaybook, Query: p.query.Run, Sentinel: p.sentinel()}
+}
+
+func (p *Picket) sentinel() *connector.Sentinel {
+	return &connector.Sentinel{Detector: p.detect, Workspace: detect.Workspace{ID: p.ws.ID, SubscriptionID: p.ws.SubscriptionID, ResourceGroup: p.ws.ResourceGroup, Name: p.ws.Name}}
+}
+
+// notifyPlaybooks starts the playbooks that subscribe to incidents and alerts: for a new incident once, for each of its
+// alerts once, however often the event is told. A playbook that can't run is logged and doesn't hold up the others.
+func (p *Picket) notifyPlaybooks(ctx context.Context, e detect.Event) error {
+	s := p.sentinel()
+	tell := func(path, id string, body any) error {
+		_, err := p.playbooks.Notify(ctx, playbook.Notification{API: "azuresentinel", Path: path, ID: id, Body: body})
+		var why *playbook.Error
+		if errors.As(err, &why) {
+			p.log.Warn("a playbook could not be started", "incident", e.IncidentID, "error", why)
+			return nil
+		}
+		return err
+	}
+	if e.Created {
+		body, err := s.IncidentBody(ctx, e.IncidentID, uuid.NewSHA1(uuid.NameSpaceURL, []byte("incident-created:"+e.IncidentID)).String(), "Create")
+		if err != nil {
+			return err
+		}
+		if err := tell("/incident-creation", "incident\x00"+e.IncidentID, body); err != nil {
+			return err
+		}
+	}
+	alerts, err := p.detect.Alerts(ctx, e.IncidentID)
+	if err != nil {
+		return err
+	}
+	for _, a := range alerts {
+		if !e.Created && time.Since(a.Created) > time.Hour {
+			continue // told when it came
+		}
+		body, err := s.AlertBody(a)
+		if err != nil {
+			return err
+		}
+		if err := tell("/subscribe", "alert\x00"+a.ID, body); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // function is a saved function: the workspace's own, or one that picket ships.

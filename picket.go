@@ -218,7 +218,7 @@ func (p *Picket) onIncident(ctx context.Context, e detect.Event) error {
 		return err
 	}
 	p.log.Info("incident", "number", in.Number, "title", in.Title, "severity", in.Severity, "status", in.Status, "created", e.Created)
-	return nil
+	return p.notifyPlaybooks(ctx, e)
 }
 
 func (p *Picket) openCanary(ctx context.Context) (err error) {

@@ -18,5 +18,6 @@ func Catalog() []playbook.Connector {
 		Query: func(context.Context, query.Request) (*query.Result, error) {
 			return nil, fmt.Errorf("run a query: %w", errNoServer)
 		},
+		Sentinel: &Sentinel{},
 	})
 }

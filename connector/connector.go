@@ -20,6 +20,8 @@ type Deps struct {
 	Collect func(ctx context.Context, logType string, body []byte, timeField, opID string) (status int, err error)
 	// Query answers a question in KQL (query.Engine.Run).
 	Query func(ctx context.Context, r query.Request) (*query.Result, error)
+	// Sentinel is the incidents.
+	Sentinel *Sentinel
 }
 
 // All lists the connectors. Adding one is a file and a line.
@@ -30,6 +32,9 @@ func All(d Deps) []playbook.Connector {
 	}
 	if d.Query != nil {
 		out = append(out, &monitorLogs{d.Query})
+	}
+	if d.Sentinel != nil {
+		out = append(out, &sentinel{d.Sentinel})
 	}
 	return out
 }

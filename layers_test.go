@@ -12,7 +12,7 @@ import (
 // levels is the table of docs/architecture.md: a room imports only rooms on lower levels, or to its left on
 // its own level where the level is a row. Rooms of the domain level never import each other.
 var levels = [][]string{
-	{"kql/value", "kql/syntax", "kql/catalog", "kql/eval", "kql/plan", "kql/bind", "kql/rewrite", "kql/exec", "kql/dialect", "kql", "kql/kqltest", "kql/help", "kql/repl", "kql/lsp"},
+	{"kql/value", "kql/syntax", "kql/catalog", "kql/eval", "kql/plan", "kql/bind", "kql/rewrite", "kql/exec", "kql/dialect", "kql", "kql/kqltest", "kql/help", "kql/complete", "kql/repl", "kql/lsp"},
 	{"content", "lake", "state", "ingest", "query", "files"},
 	{"detect", "playbook", "canary", "predict", "health", "estate"},
 	{"connector", "azure", "web"},

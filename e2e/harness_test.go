@@ -125,10 +125,17 @@ type server struct {
 // newServer starts a server with the walk-through armed.
 func newServer(t *testing.T, extra ...string) *server {
 	t.Helper()
-	s := &server{t: t, bin: binary(t), data: t.TempDir(), log: &bytes.Buffer{}}
+	s := newServerIn(t, t.TempDir(), extra...)
+	s.start()
+	return s
+}
+
+// newServerIn is a server that is not started yet.
+func newServerIn(t *testing.T, data string, extra ...string) *server {
+	t.Helper()
+	s := &server{t: t, bin: binary(t), data: data, log: &bytes.Buffer{}}
 	s.args = append([]string{"serve", "--demo", "--data", s.data, "--content", shared(t),
 		"--listen", freeAddr(t), "--trip", freeAddr(t), "--dns", freeAddr(t), "--http", freeAddr(t)}, extra...)
-	s.start()
 	t.Cleanup(func() {
 		s.stop()
 		if t.Failed() {

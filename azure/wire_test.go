@@ -400,10 +400,10 @@ func TestPathsAreOfOneForm(t *testing.T) {
 	tok := f.token(Reader)
 	for path, want := range map[string]int{
 		"/v1//" + strings.TrimPrefix(testWorkspace.ResourceID(), "/") + "/query": 200,
-		"/v1/v1/workspaces/ws/query":                                             200,
-		"/workspaces/ws/query":                                                   200,
-		"/v1/workspaces/nope/query":                                              404,
-		"/v1/other":                                                              404,
+		"/v1/v1/workspaces/ws/query": 200,
+		"/workspaces/ws/query":       200,
+		"/v1/workspaces/nope/query":  404,
+		"/v1/other":                  404,
 	} {
 		r := httptest.NewRequest("POST", path, strings.NewReader(`{"query":"print 1"}`))
 		r.Header.Set("Authorization", "Bearer "+tok)

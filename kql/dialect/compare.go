@@ -45,6 +45,7 @@ func compareValues(name string, x, y sx, truth bool) (sx, bool) {
 			y = sx{sql: y.raw, t: value.String, null: true}
 		}
 	}
+	x, y = asNumber(x, y), asNumber(y, x)
 	a, b, ok := comparable(x, y)
 	if !ok || (x.t == value.GUID || x.t == value.Bool) && name != "Equal" && name != "NotEqual" {
 		return sx{}, false
@@ -87,6 +88,20 @@ func compareValues(name string, x, y sx, truth bool) (sx, bool) {
 		out.null = x.null || y.null
 	}
 	return out, true
+}
+
+// asNumber makes a text or a bool a whole number where it is compared with a constant one.
+func asNumber(x, y sx) sx {
+	if !isWhole(y.t) || y.k == nil {
+		return x
+	}
+	switch {
+	case x.t == value.Bool:
+		return sx{sql: "CAST(" + x.sql + " AS BIGINT)", t: value.Long, null: x.null}
+	case x.t == value.String && x.k == nil && x.raw == "":
+		return sx{sql: wholeText(x.sql, "BIGINT", 18), t: value.Long, null: true}
+	}
+	return x
 }
 
 // notNaN is the condition that x is a number, "" where it can only be one.

@@ -389,6 +389,8 @@ p[1]
 p
 array_length(p)
 array_length(p.o.b)
+b == 1
+b != 0
 s matches regex "^[a-z]+$"
 s matches regex "(?i)MIMI.*"
 s matches regex @"\d+\.\d"
@@ -439,6 +441,10 @@ isempty(parse_json(j).a)
 parse_json(tostring(p.a)).z
 parse_json(tostring(p))
 parse_json(tostring(p)).a
+parse_json(tostring(parse_json(tostring(parse_json(tostring(p.o)).b)).c))
+parse_json(tostring(parse_json(tostring(parse_json(j).o)).k)).x
+s == 12
+s != 12
 `), "\n")
 
 // TestExpressions computes each expression in SQL and in Go over the same values.

@@ -91,7 +91,7 @@ func plainKey(s string) bool {
 func (x sx) place() (doc, path string) {
 	doc = x.sql
 	if x.guard != nil && x.path != "" {
-		doc = x.guard(x.keys)
+		doc = x.lets.share(x.guard(x.keys))
 	}
 	return doc, pathText(x.path)
 }
@@ -103,10 +103,7 @@ func pathText(path string) string { return "'$" + strings.ReplaceAll(path, "'", 
 func (x sx) leaf() string {
 	doc, path := x.place()
 	s := "(" + doc + " ->> " + path + ")"
-	if x.lets != nil {
-		return x.lets.name(s)
-	}
-	return s
+	return x.lets.share(s)
 }
 
 // json is the dynamic as a column of its own.

@@ -35,8 +35,8 @@ func parseJSON(s scope, c *plan.Call) (sx, bool) {
 	case x.t != value.String:
 		return sx{}, false
 	}
-	t := x.sql
-	return sx{sql: wholeJSON(t), t: value.Dynamic, null: true, guard: func(keys []key) string { return belowTop(t, keys) }}, true
+	t := s.lets.share(x.sql)
+	return sx{sql: wholeJSON(t), t: value.Dynamic, null: true, lets: s.lets, guard: func(keys []key) string { return belowTop(t, keys) }}, true
 }
 
 const bracketed = `'^[ \t\r\n]*[{\[]'`
@@ -78,9 +78,8 @@ func onceOnly(doc string, keys []key) string {
 // reparsed is parse_json(tostring(x)) of a dynamic: a bag or an array is what it was, a text is read as JSON.
 func reparsed(x sx) sx {
 	lets := x.lets
-	x.lets = nil
 	doc, path := x.place()
-	v, j, typ := x.leaf(), x.json(), fmt.Sprintf("json_type(%s, %s)", doc, path)
+	v, j, typ := x.leaf(), lets.share(x.json()), lets.share(fmt.Sprintf("json_type(%s, %s)", doc, path))
 	form := func(of string) string {
 		return fmt.Sprintf("(CASE %[1]s WHEN 'OBJECT' THEN %[2]s WHEN 'ARRAY' THEN %[2]s WHEN 'VARCHAR' THEN %[3]s ", typ, j, of)
 	}

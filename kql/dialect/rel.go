@@ -144,6 +144,7 @@ type lets struct {
 	l     *lowering
 	exprs []string
 	names []string
+	done  bool // the SELECT is made: what comes later is written out
 }
 
 func (t *lets) name(expr string) string {
@@ -152,25 +153,52 @@ func (t *lets) name(expr string) string {
 			return t.names[i]
 		}
 	}
+	if t.done {
+		return expr
+	}
 	t.l.lets++
-	n := "j" + strconv.Itoa(t.l.lets)
+	n := "j" + strconv.Itoa(t.l.lets) + "_"
 	t.exprs, t.names = append(t.exprs, expr), append(t.names, n)
 	return n
+}
+
+// share names an expression that is read several times; without lets it stays as it is.
+func (t *lets) share(expr string) string {
+	if t == nil || !strings.Contains(expr, "(") {
+		return expr
+	}
+	return t.name(expr)
 }
 
 // computing is a scope whose expressions may share what they read inside dynamics; end puts that below r.
 func (r *rel) computing(l *lowering) (scope, func()) {
 	t := &lets{l: l}
 	return scope{l: l, cols: r.cols, lets: t}, func() {
+		t.done = true
 		if len(t.exprs) == 0 {
 			return
 		}
-		list := []string{"*"}
+		// one sub-select a level: what reads another let stands above it
+		level := make([]int, len(t.exprs))
+		top := 0
 		for i, e := range t.exprs {
-			list = append(list, e+" AS "+t.names[i])
+			for j := range i {
+				if strings.Contains(e, t.names[j]) && level[i] <= level[j] {
+					level[i] = level[j] + 1
+				}
+			}
+			top = max(top, level[i])
 		}
-		inner := &rel{from: r.from, where: r.where, limit: -1}
-		r.from, r.where, r.base = "("+inner.sql(list)+") AS t", nil, false
+		for at := 0; at <= top; at++ {
+			list := []string{"*"}
+			for i, e := range t.exprs {
+				if level[i] == at {
+					list = append(list, e+" AS "+t.names[i])
+				}
+			}
+			inner := &rel{from: r.from, where: r.where, limit: -1}
+			r.from, r.where, r.base = "("+inner.sql(list)+") AS t", nil, false
+		}
 	}
 }
 

@@ -19,5 +19,9 @@ func Catalog() []playbook.Connector {
 			return nil, fmt.Errorf("run a query: %w", errNoServer)
 		},
 		Sentinel: &Sentinel{},
+		Secret:   func(context.Context, string, string) (*playbook.Secret, error) { return nil, errNoServer },
+		Secrets:  func(context.Context) ([]playbook.SecretInfo, error) { return nil, errNoServer },
+		Mail:     func(context.Context, *Mail) error { return errNoServer },
+		Post:     func(context.Context, string, []byte, string) (int, []byte, error) { return 0, nil, errNoServer },
 	})
 }

@@ -22,6 +22,13 @@ type Deps struct {
 	Query func(ctx context.Context, r query.Request) (*query.Result, error)
 	// Sentinel is the incidents.
 	Sentinel *Sentinel
+	// Secret and Secrets read the vault.
+	Secret  func(ctx context.Context, name, version string) (*playbook.Secret, error)
+	Secrets func(ctx context.Context) ([]playbook.SecretInfo, error)
+	// Mail sends a message.
+	Mail func(ctx context.Context, m *Mail) error
+	// Post sends JSON to a webhook through the guard of outbound requests.
+	Post Post
 }
 
 // All lists the connectors. Adding one is a file and a line.
@@ -35,6 +42,15 @@ func All(d Deps) []playbook.Connector {
 	}
 	if d.Sentinel != nil {
 		out = append(out, &sentinel{d.Sentinel})
+	}
+	if d.Secret != nil && d.Secrets != nil {
+		out = append(out, &keyVault{d.Secret, d.Secrets})
+	}
+	if d.Mail != nil {
+		out = append(out, &mailer{"office365", d.Mail}, &mailer{"outlook", d.Mail}, &mailer{"smtp", d.Mail})
+	}
+	if d.Post != nil {
+		out = append(out, newTeams(d), newSlack(d))
 	}
 	return out
 }

@@ -357,7 +357,7 @@ func (e *Engine) actionCalled(w http.ResponseWriter, req *http.Request, wf *work
 		writeError(w, fail(404, "WorkflowRunActionNotFound", "The workflow run action '%s' waits for no callback.", t.action))
 		return
 	}
-	blob, err := e.seal.encode(out, contains(out, wf.secrets))
+	blob, err := e.seal.encode(out, contains(out, e.hide(wf.secrets)))
 	if err == nil {
 		err = e.commits.do(func(tx *state.Tx) error {
 			_, err := tx.Exec(`INSERT INTO playbook_callback(run, name, rep, at, outputs) VALUES(?,?,?,?,?) ON CONFLICT DO NOTHING`, t.run, strings.ToLower(t.action), rep, micros(e.now()), blob)

@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"picket/playbook/definition"
@@ -37,6 +38,8 @@ type Engine struct {
 	wake    chan struct{}   // the schedule changed
 	wg      sync.WaitGroup
 	stopped chan struct{} // the committer's end
+
+	vault atomic.Pointer[[]string] // the vault's values, for masking
 
 	scale float64 // of retry and poll waits; tests shorten them
 }
@@ -82,6 +85,9 @@ func New(d Deps) (*Engine, error) {
 		return nil, err
 	}
 	e.guard.own = e.ownCallback
+	if err := e.loadVault(context.Background()); err != nil {
+		return nil, err
+	}
 	go e.commits.run(e.stopped)
 	return e, nil
 }

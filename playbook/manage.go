@@ -198,7 +198,7 @@ func (e *Engine) maskRun(ctx context.Context, r *Run) error {
 		if o == nil {
 			return nil
 		}
-		return object(maskValue(o, v.secrets))
+		return object(maskValue(o, e.hide(v.secrets)))
 	}
 	r.TriggerRecord, r.Outputs, r.Response, r.Error = mask(r.TriggerRecord), mask(r.Outputs), mask(r.Response), mask(r.Error)
 	if t := v.def.Trigger(r.Trigger); t != nil && r.TriggerRecord != nil {
@@ -298,21 +298,22 @@ func (e *Engine) RunDetail(ctx context.Context, id string) (*RunDetail, error) {
 		if err := e.decodeRecord(&rec, in, out, meta, errText, start, end); err != nil {
 			return nil, err
 		}
-		d.Actions = append(d.Actions, actionRun(v, &rec, hide))
+		d.Actions = append(d.Actions, e.actionRun(v, &rec, hide))
 	}
 	sort.SliceStable(d.Actions, func(i, j int) bool { return d.Actions[i].sortKey < d.Actions[j].sortKey })
 	return d, rows.Err()
 }
 
-func actionRun(v *version0, rec *record, secure map[string]definition.Secure) *ActionRun {
+func (e *Engine) actionRun(v *version0, rec *record, secure map[string]definition.Secure) *ActionRun {
 	a := &ActionRun{Name: rec.name, Repetition: rec.rep, Iteration: rec.iteration, Status: rec.status, Code: rec.code, Started: rec.start, Ended: rec.end,
 		TrackingID: rec.tracking, sortKey: rec.seq, HasInputs: rec.hasIn, HasOutputs: rec.hasOut}
-	a.Error, _ = maskValue(rec.err, v.secrets).(*expr.Object)
+	secrets := e.hide(v.secrets)
+	a.Error, _ = maskValue(rec.err, secrets).(*expr.Object)
 	if n, ok := rec.metaValue("iterations").(int64); ok {
 		a.Iterations = int(n)
 	}
-	a.Retries, _ = maskValue(rec.metaValue("retries"), v.secrets).([]any)
-	a.Tracked, _ = maskValue(rec.metaValue("tracked"), v.secrets).(*expr.Object)
+	a.Retries, _ = maskValue(rec.metaValue("retries"), secrets).([]any)
+	a.Tracked, _ = maskValue(rec.metaValue("tracked"), secrets).(*expr.Object)
 	act := v.def.Action(rec.name)
 	if act == nil {
 		return a
@@ -334,10 +335,10 @@ func actionRun(v *version0, rec *record, secure map[string]definition.Secure) *A
 	}
 	hide := secure[act.Name]
 	if rec.hasIn && !hide.Inputs {
-		a.Inputs = maskValue(rec.inputs, v.secrets)
+		a.Inputs = maskValue(rec.inputs, secrets)
 	}
 	if rec.hasOut && !hide.Outputs {
-		a.Outputs = maskValue(rec.outputs, v.secrets)
+		a.Outputs = maskValue(rec.outputs, secrets)
 	}
 	a.HasInputs, a.HasOutputs = rec.hasIn && !hide.Inputs, rec.hasOut && !hide.Outputs
 	return a

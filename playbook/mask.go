@@ -37,10 +37,10 @@ func contains(v any, secrets []string) bool {
 }
 
 // hasSecret says whether a value must be sealed where it is stored.
-func (r *run) hasSecret(v any) bool { return contains(v, r.ver.secrets) }
+func (r *run) hasSecret(v any) bool { return contains(v, r.e.hide(r.ver.secrets)) }
 
 // mask replaces secrets in a value that is shown.
-func (r *run) mask(v any) any { return maskValue(v, r.ver.secrets) }
+func (r *run) mask(v any) any { return maskValue(v, r.e.hide(r.ver.secrets)) }
 
 func maskText(s string, secrets []string) string {
 	for _, x := range secrets {

@@ -47,6 +47,10 @@ CREATE TABLE playbook_callback(
 CREATE TABLE playbook_batch(
 	workflow TEXT NOT NULL COLLATE NOCASE, trigger TEXT NOT NULL, batch TEXT NOT NULL, part TEXT NOT NULL, id TEXT NOT NULL,
 	size INTEGER NOT NULL, at INTEGER NOT NULL, content BLOB NOT NULL, PRIMARY KEY(workflow, trigger, batch, part, id)) WITHOUT ROWID;
+`}, {Room: "playbook", Step: 3, SQL: `
+CREATE TABLE playbook_secret(
+	name TEXT NOT NULL COLLATE NOCASE, version TEXT NOT NULL UNIQUE, content_type TEXT NOT NULL, value BLOB NOT NULL, changed INTEGER NOT NULL, gone INTEGER NOT NULL);
+CREATE INDEX playbook_secret_by ON playbook_secret(name);
 `}}
 }
 

@@ -192,7 +192,7 @@ func (e *Engine) fireFor(ctx context.Context, w *workflow, name string, in Trigg
 			m.trk = m.id
 		}
 		rec := record(b, m.id)
-		if m.rec, err = e.seal.encode(rec, t.Secure.Inputs || t.Secure.Outputs || contains(rec, w.secrets)); err != nil {
+		if m.rec, err = e.seal.encode(rec, t.Secure.Inputs || t.Secure.Outputs || contains(rec, e.hide(w.secrets))); err != nil {
 			return nil, nil, err
 		}
 		runs = append(runs, m)

@@ -1,0 +1,144 @@
+package connector
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"net/mail"
+	"strings"
+
+	"picket/playbook"
+	"picket/playbook/expr"
+)
+
+// Mail is a message to send.
+type Mail struct {
+	To, Cc, Bcc []string // addresses
+	ReplyTo     string
+	Subject     string
+	HTML        string
+	Importance  string // Low, Normal, High
+	Attachments []Attachment
+	ID          string // the same when the message is sent again
+}
+
+// Attachment is a file of a message.
+type Attachment struct {
+	Name string
+	Data []byte
+}
+
+const (
+	maxRecipients  = 500
+	maxAttachments = 25 << 20 // bytes of all of a message
+)
+
+// mailer is "Office 365 Outlook" and its kin as far as they send: the message goes by picket's SMTP server, from its
+// sender. A shared or other mailbox becomes the address to reply to.
+type mailer struct {
+	api  string
+	send func(ctx context.Context, m *Mail) error
+}
+
+func (c *mailer) API() string { return c.api }
+
+func (c *mailer) Operations() []playbook.Operation {
+	if c.api == "smtp" {
+		return []playbook.Operation{{Method: "POST", Path: "/SendEmailV3", Title: "Send Email (V3)"}, {Method: "POST", Path: "/SendEmailV2", Title: "Send Email (V2)"}, {Method: "POST", Path: "/SendEmail", Title: "Send Email"}}
+	}
+	return []playbook.Operation{
+		{Method: "POST", Path: "/v2/Mail", Title: "Send an email (V2)"},
+		{Method: "POST", Path: "/Mail", Title: "Send an email"},
+		{Method: "POST", Path: "/v2/SharedMailbox/SendEmail", Title: "Send an email from a shared mailbox (V2)"},
+	}
+}
+
+func (c *mailer) Call(ctx context.Context, r *playbook.Request) (*playbook.Response, error) {
+	body, ok := r.Body.(*expr.Object)
+	if !ok {
+		return problem(400, "BadRequest", "The message must be an object with To, Subject and Body."), nil
+	}
+	m := &Mail{Subject: line(expr.Text(body.Value("Subject"))), HTML: expr.Text(body.Value("Body")), Importance: expr.Text(body.Value("Importance")), ID: r.ActionRunID}
+	if v, _, has := body.Find("IsHtml"); has && v == false {
+		m.HTML = "<pre>" + strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(m.HTML) + "</pre>"
+	}
+	n := 0
+	for name, to := range map[string]*[]string{"To": &m.To, "Cc": &m.Cc, "Bcc": &m.Bcc} {
+		list, err := addresses(expr.Text(body.Value(name)))
+		if err != nil {
+			return problem(400, "BadRequest", fmt.Sprintf("%s: %v.", name, err)), nil
+		}
+		*to = list
+		n += len(list)
+	}
+	if n == 0 || n > maxRecipients {
+		return problem(400, "BadRequest", fmt.Sprintf("The message has %d recipients; it must have 1 to %d.", n, maxRecipients)), nil
+	}
+	for _, name := range []string{"ReplyTo", "MailboxAddress", "From"} {
+		if s := expr.Text(body.Value(name)); s != "" {
+			list, err := addresses(s)
+			if err != nil || len(list) == 0 {
+				return problem(400, "BadRequest", fmt.Sprintf("%s: %q is not an address.", name, s)), nil
+			}
+			m.ReplyTo = list[0]
+			break
+		}
+	}
+	files, _ := body.Value("Attachments").([]any)
+	size := 0
+	for i, f := range files {
+		o, _ := f.(*expr.Object)
+		a := Attachment{Name: line(expr.Text(o.Value("Name")))}
+		switch v := o.Value("ContentBytes").(type) {
+		case string:
+			d, err := base64.StdEncoding.DecodeString(v)
+			if err != nil {
+				return problem(400, "BadRequest", fmt.Sprintf("Attachment %d: ContentBytes is not base64.", i+1)), nil
+			}
+			a.Data = d
+		default:
+			d, _, ok := expr.Binary(v)
+			if !ok {
+				return problem(400, "BadRequest", fmt.Sprintf("Attachment %d has no ContentBytes.", i+1)), nil
+			}
+			a.Data = d
+		}
+		if size += len(a.Data); size > maxAttachments {
+			return problem(413, "RequestEntityTooLarge", fmt.Sprintf("The attachments have more than %d bytes.", maxAttachments)), nil
+		}
+		if a.Name == "" {
+			a.Name = fmt.Sprintf("attachment-%d", i+1)
+		}
+		m.Attachments = append(m.Attachments, a)
+	}
+	if err := c.send(ctx, m); err != nil {
+		return nil, fmt.Errorf("send the message: %w", err)
+	}
+	return &playbook.Response{Status: 200, Headers: map[string]string{}}, nil
+}
+
+// line makes one line of a text that becomes a header.
+func line(s string) string {
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		if r < 0x20 || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, s))
+}
+
+// addresses reads a list as Outlook writes it: separated by semicolons or commas.
+func addresses(s string) ([]string, error) {
+	var out []string
+	for _, p := range strings.FieldsFunc(s, func(r rune) bool { return r == ';' || r == ',' }) {
+		if p = strings.TrimSpace(p); p == "" {
+			continue
+		}
+		a, err := mail.ParseAddress(p)
+		if err != nil {
+			return nil, fmt.Errorf("%q is not an address", p)
+		}
+		out = append(out, a.Address)
+	}
+	return out, nil
+}

@@ -37,8 +37,10 @@ test: deps-test build
 test-go:
 	$(GO) test ./...
 
+# Real clients against bin/picket, where nothing but loopback can be reached: LibreOffice, then Chromium.
 test-e2e: build
 	PICKET_E2E=1 $(GO) test -count=1 -timeout 20m ./e2e/...
+	cd web/app && npm test --silent && PICKET_REQUIRE_E2E=$${CI:+1} ../../.ci/netns npm run --silent e2e
 
 test-clients: deps-test build
 	PICKET_CLIENTS=1 $(GO) test -count=1 -timeout 10m -run Client ./e2e/...

@@ -167,7 +167,11 @@ func (e *Engine) answer(ctx context.Context, r *Request, now int64) (*exec.Resul
 		a.close()
 		lower = false
 		e.inexact.add(r.Text)
-		e.o.Log.DebugContext(ctx, "a query runs without SQL", "reason", de.Msg)
+		level := slog.LevelDebug
+		if dialect.Mistake(de.Msg) {
+			level = slog.LevelWarn
+		}
+		e.o.Log.Log(ctx, level, "a query runs without SQL", "reason", de.Msg)
 	}
 }
 

@@ -215,3 +215,20 @@ func TestErrors(t *testing.T) {
 		t.Error(r, err)
 	}
 }
+
+func TestExplain(t *testing.T) {
+	l, e := incidentLake(t)
+	if err := l.Seal(ctx, "SecurityIncident"); err != nil {
+		t.Fatal(err)
+	}
+	got, err := e.Explain(ctx, Request{Text: `SecurityIncident | where Title has "it's FROM (x" | summarize count() by bin(TimeGenerated, 1d) | extend x = format_datetime(TimeGenerated, "yyyy")`})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Log(got)
+	for _, want := range []string{"Project", "relation 1 in SQL:\n  SELECT", "\n  FROM (\n", "GROUP BY 1", "… 2 files …", "'it''s from (x'"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
+}

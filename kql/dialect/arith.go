@@ -189,21 +189,25 @@ func binCall(s scope, c *plan.Call) (sx, bool) {
 	return sx{}, false
 }
 
+// micros is a datetime column without its seventh digit, for what does not look at it.
+func (x sx) micros() sx {
+	if x.ts == "" {
+		return x
+	}
+	return sx{sql: x.ts, t: x.t, rep: repTS, null: x.null}
+}
+
 // binTime counts from 0001-01-01; a datetime is never before it.
 func binTime(x sx, size int64) sx {
 	out := sx{t: value.Datetime, null: x.null}
 	if size%10 == 0 {
+		x = x.micros()
 		if a, ok := x.as(repMicros); ok {
 			// the remainder is taken of a number that is never negative
 			out.rep = repMicros
 			out.sql = fmt.Sprintf("(%s - (%s + %d) %% %d)", a, a, int64(epochTicks/10), size/10)
 			return out
 		}
-		// whole microseconds come out
-		t := ticksOf(x)
-		out.rep = repTicks
-		out.sql = fmt.Sprintf("(%s - %s %% %d)", t, t, size)
-		return out
 	}
 	t := ticksOf(x)
 	out.rep = repTicks

@@ -46,6 +46,12 @@ func compareValues(name string, x, y sx, truth bool) (sx, bool) {
 		}
 	}
 	x, y = asNumber(x, y), asNumber(y, x)
+	// against a whole microsecond the seventh digit does not count: at or after it, or before it
+	if name == "GreaterThanOrEqual" || name == "LessThan" {
+		if y.t == value.Datetime && y.k != nil && !y.k.Null && y.k.I%10 == 0 {
+			x = x.micros()
+		}
+	}
 	a, b, ok := comparable(x, y)
 	if !ok || (x.t == value.GUID || x.t == value.Bool) && name != "Equal" && name != "NotEqual" {
 		return sx{}, false

@@ -386,6 +386,8 @@ p.a
 p.o.b
 p.nowhere.deep
 p[1]
+p["it's"]
+p["o"]
 p
 array_length(p)
 array_length(p.o.b)

@@ -75,6 +75,17 @@ func Inexact(message string) bool {
 	return false
 }
 
+// Mistake reports whether the message means that the SQL itself is wrong: an answer without it is right, and the
+// message belongs in a log.
+func Mistake(message string) bool {
+	for _, kind := range []string{"Binder Error", "Parser Error", "Catalog Error", "Not implemented Error"} {
+		if strings.HasPrefix(message, kind) {
+			return true
+		}
+	}
+	return false
+}
+
 // Lower says what it can of q in SQL. The query given is not changed.
 func Lower(q *plan.Query, t Tables) (*Lowered, error) {
 	l := &lowering{t: t, maxID: maxExternal(q), subs: map[plan.Expr]plan.Expr{}, calls: table()}

@@ -50,5 +50,5 @@ func oneTime(s scope, c *plan.Call) (sx, bool) {
 		return sx{}, false
 	}
 	x, ok := s.expr(c.Args[0])
-	return x, ok && x.t == value.Datetime
+	return x.micros(), ok && x.t == value.Datetime
 }

@@ -146,9 +146,15 @@ func (a *API) question(k *kustoCall) (query.Request, *Error) {
 	if k.on("notruncation") {
 		q.MaxRows, q.MaxBytes = noTruncRows, noTruncBytes
 	}
-	if n := len(k.Parameters); n > 0 {
-		return bad("The request gives %d query parameters; picket does not take them yet: write them as let statements.", n)
+	text, err := withParameters(k.Context(), q.Text, k.Parameters)
+	if err != nil {
+		var list syntax.ErrorList
+		if errors.As(err, &list) {
+			return q, nil // the engine says it again, with its place
+		}
+		return bad("%v.", err)
 	}
+	q.Text = text
 	return q, nil
 }
 

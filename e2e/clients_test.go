@@ -117,7 +117,7 @@ func TestClientPython(t *testing.T) {
 		{"query.py", []string{"types", "prefer", "error", "partial", "batch", "resource", "managed identity"}},
 		{"ingest.py", []string{"upload", "errors"}},
 		{"manage.py", []string{"tables", "functions", "rules of collection", "incidents", "playbooks"}},
-		{"kusto.py", []string{"query", "several results", "commands", "errors", "limits", "streaming"}},
+		{"kusto.py", []string{"query", "several results", "commands", "errors", "parameters", "limits", "streaming"}},
 	} {
 		t.Run(strings.TrimSuffix(c.script, ".py"), func(t *testing.T) {
 			runClient(t, "clients/python", env, []string{filepath.Join(bin, "python"), c.script}, c.wants...)

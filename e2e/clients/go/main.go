@@ -135,6 +135,13 @@ func run(ctx context.Context) error {
 	if err := check(len(t.Rows()) == 20000 && t.Rows()[19999].Values()[0].String() == "20000", "kusto", len(t.Rows())); err != nil {
 		return err
 	}
+	ds, err = k.Query(ctx, db, kql.New("print n + 1, s"), azkustodata.QueryParameters(kql.NewParameters().AddLong("n", 41).AddString("s", "a\"b")))
+	if err != nil {
+		return err
+	}
+	if err := check(fmt.Sprint(ds.Tables()[0].Rows()[0].Values()) == `[42 a"b]`, "parameters", ds.Tables()[0].Rows()); err != nil {
+		return err
+	}
 	m, err := k.Mgmt(ctx, db, kql.New(".show tables"))
 	if err != nil {
 		return err

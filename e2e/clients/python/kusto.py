@@ -33,6 +33,12 @@ for text, semantic in (("print x=1 | where nosuch == 1", True), ("print |", Fals
         assert e.is_semantic_error() == semantic, e
 print("ok errors")
 p = ClientRequestProperties()
+p.set_parameter("n", 41)
+p.set_parameter("s", "a'b")
+row = client.execute(db, "declare query_parameters(n:long, s:string, d:datetime=datetime(2026-11-24)); print n + 1, s, d", p).primary_results[0][0]
+assert [row[0], row[1]] == [42, "a'b"], row.to_dict()
+print("ok parameters")
+p = ClientRequestProperties()
 p.set_option("truncationmaxrecords", 10)
 try:
     r = client.execute(db, "range x from 1 to 100 step 1", p)

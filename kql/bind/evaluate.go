@@ -28,7 +28,7 @@ func (b *binder) evaluateOp(x *syntax.PipeExpr, in *table, op *syntax.EvaluateOp
 		}
 		return errAt(x)
 	}
-	p := &pluginCall{b: b, f: f, x: op.Call, in: in}
+	p := &pluginCall{b: b, f: b.enginePlugin(f), x: op.Call, in: in}
 	if in == nil {
 		p.in = &table{node: &plan.Values{}}
 	}
@@ -50,6 +50,7 @@ func (b *binder) evaluateOp(x *syntax.PipeExpr, in *table, op *syntax.EvaluateOp
 			node.Args = append(node.Args, a.expr())
 		}
 	}
+	node.ArgNames = p.argNames()
 	cols, dynamic := p.columns()
 	node.Dynamic = dynamic
 	if op.Schema != nil {

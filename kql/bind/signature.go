@@ -201,11 +201,11 @@ func (m *matcher) special(f *catalog.Function, s *catalog.Signature, out []*cata
 				out[i] = p("ExtraKey")
 			}
 		}
-	default: // ipv6_lookup, geo_polygon_lookup, geo_line_lookup: named or in order
+	default: // bag_unpack, ipv6_lookup, geo_polygon_lookup, geo_line_lookup: named or in order
 		for i := range out {
 			if n := m.args[i].name; n != nil {
 				for j := range s.Params {
-					if strings.EqualFold(s.Params[j].Name, n.Text) {
+					if strings.EqualFold(s.Params[j].Name, n.Text) || f == &unpackFull && j == 1 && n.Text == "column_prefix" {
 						out[i] = &s.Params[j]
 					}
 				}

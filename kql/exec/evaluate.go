@@ -3,6 +3,7 @@ package exec
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sort"
 
 	"picket/kql/plan"
@@ -216,6 +217,31 @@ func (p *pluginRun) constant(i int) (value.Value, error) {
 		return value.Value{}, invalid(e.Pos(), "argument %d of the plugin %s must be a constant", i+1, p.n.Plugin)
 	}
 	return p.x.constant(e)
+}
+
+// named evaluates the constant that is given for a parameter; false when there is none.
+func (p *pluginRun) named(param string) (value.Value, bool, error) {
+	i := slices.Index(p.n.ArgNames, param)
+	if i < 0 {
+		return value.Value{}, false, nil
+	}
+	v, err := p.constant(i)
+	return v, err == nil && !v.Null, err
+}
+
+// text is the constant text that is given for a parameter, or else def.
+func (p *pluginRun) text(param, def string) (string, error) {
+	v, ok, err := p.named(param)
+	if err != nil || !ok || v.Type != value.String || v.S == "" {
+		return def, err
+	}
+	return v.S, nil
+}
+
+// flag says whether a parameter is given as true.
+func (p *pluginRun) flag(param string) (bool, error) {
+	v, ok, err := p.named(param)
+	return ok && v.Type == value.Bool && v.I != 0, err
 }
 
 // numbers evaluates constants from argument i on.

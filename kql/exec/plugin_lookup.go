@@ -112,28 +112,30 @@ func ipLookup(version int) plugin {
 		if err != nil {
 			return nil, err
 		}
-		unmatched := false
+		unmatched, err := p.flag("return_unmatched")
+		if err != nil {
+			return nil, err
+		}
 		var left, right []*value.Vector
 		for i := 3; i < len(p.n.Args); i++ {
-			if r, ok := p.n.Args[i].(*plan.ColRef); ok {
-				at := p.place(plan.Col{ID: r.ID, Name: r.Name})
-				other := -1
-				for c, col := range k.cols {
-					if col.Name == r.Name {
-						other = c
-					}
-				}
-				if at < 0 || other < 0 {
-					return nil, invalid(r.At, "%s: the extra key %s must be a column of both tables", p.n.Plugin, r.Name)
-				}
-				left, right = append(left, p.in.vecs[at]), append(right, k.table.vecs[other])
+			if p.n.ArgNames[i] != "ExtraKey" {
 				continue
 			}
-			v, err := p.x.constant(p.n.Args[i])
-			if err != nil {
-				return nil, err
+			r, ok := p.n.Args[i].(*plan.ColRef)
+			if !ok {
+				return nil, invalid(p.n.Args[i].Pos(), "%s: an extra key must be a column of both tables", p.n.Plugin)
 			}
-			unmatched = v.Type == value.Bool && v.I != 0
+			at := p.place(plan.Col{ID: r.ID, Name: r.Name})
+			other := -1
+			for c, col := range k.cols {
+				if col.Name == r.Name {
+					other = c
+				}
+			}
+			if at < 0 || other < 0 {
+				return nil, invalid(r.At, "%s: the extra key %s must be a column of both tables", p.n.Plugin, r.Name)
+			}
+			left, right = append(left, p.in.vecs[at]), append(right, k.table.vecs[other])
 		}
 		nets := map[netip.Prefix]map[string][]int{}
 		var lengths [129]bool
@@ -283,25 +285,17 @@ func (p *pluginRun) geoLookup(near func(lon, lat, shape value.Value, radius floa
 	if err != nil {
 		return nil, err
 	}
-	// The optional arguments are radius, return_unmatched, lookup_area_radius, return_lookup_key. The area radius only
-	// speeds the service's search up; the key is in the plan's output columns.
-	rest, err := p.constants(4)
+	// lookup_area_radius only speeds the service's search up; what return_lookup_key adds is in the plan's columns.
+	var radius float64
+	if v, ok, err := p.named("radius"); err != nil {
+		return nil, err
+	} else if ok {
+		radius = asReal(v)
+	}
+	unmatched, err := p.flag("return_unmatched")
 	if err != nil {
 		return nil, err
 	}
-	radius, reals := 0.0, 0
-	var flags []bool
-	for _, v := range rest {
-		switch v.Type {
-		case value.Bool:
-			flags = append(flags, !v.Null && v.I != 0)
-		case value.Real, value.Int, value.Long, value.Decimal:
-			if reals++; reals == 1 && !v.Null {
-				radius = asReal(v)
-			}
-		}
-	}
-	unmatched := p.wantsUnmatched(k, flags)
 	for i := 0; i < p.in.n; i++ {
 		if err := p.x.step(k.table.n * 16); err != nil {
 			return nil, err
@@ -325,26 +319,4 @@ func (p *pluginRun) geoLookup(near func(lon, lat, shape value.Value, radius floa
 		}
 	}
 	return k.result(), nil
-}
-
-// wantsUnmatched settles which of the flags given is return_unmatched: the other one is return_lookup_key, and whether
-// that is set shows in the output's columns.
-func (p *pluginRun) wantsUnmatched(k *lookup, flags []bool) bool {
-	set := 0
-	for _, f := range flags {
-		if f {
-			set++
-		}
-	}
-	key, hasKey := p.n.Args[1].(*plan.ColRef)
-	withKey := false
-	for _, at := range k.out {
-		if at < 0 && hasKey && k.cols[-1-at].ID == key.ID {
-			withKey = true
-		}
-	}
-	if withKey {
-		set--
-	}
-	return set > 0
 }

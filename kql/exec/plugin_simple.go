@@ -3,7 +3,6 @@ package exec
 import (
 	"sort"
 
-	"picket/kql/plan"
 	"picket/kql/value"
 )
 
@@ -179,21 +178,4 @@ func clrName(t value.Type) string {
 		return "System.Guid"
 	}
 	return "System.Object"
-}
-
-// constants gives the arguments from i on that read no rows, as values.
-func (p *pluginRun) constants(i int) ([]value.Value, error) {
-	var out []value.Value
-	for ; i < len(p.n.Args); i++ {
-		switch p.n.Args[i].(type) {
-		case *plan.ColRef, *plan.TableArg, *plan.Star:
-			continue
-		}
-		v, err := p.x.constant(p.n.Args[i])
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, v)
-	}
-	return out, nil
 }

@@ -38,26 +38,25 @@ func (p *pluginRun) unpack() (*unpacking, error) {
 	if r, ok := p.n.Args[0].(*plan.ColRef); ok {
 		self = p.l[r.ID]
 	}
-	prefix, conflict := "", "error"
-	ignored := map[string]bool{}
-	rest, err := p.constants(1)
+	prefix, err := p.text("OutputColumnPrefix", "")
 	if err != nil {
 		return nil, err
 	}
-	for i, v := range rest {
-		switch {
-		case v.Type == value.Dynamic:
-			l, _ := v.D.([]any)
-			for _, e := range l {
-				ignored[value.FormatDynamic(e)] = true
-			}
-		case v.Type == value.String && (v.S == "error" || v.S == "replace_source" || v.S == "keep_source") && (i > 0 || len(rest) == 1):
-			conflict = v.S
-		case v.Type == value.String && i == 0:
-			prefix = v.S
-		case v.Type == value.String && v.S == "":
-		default:
-			return nil, invalid(p.n.At, "bag_unpack: argument %d must be one of error, replace_source, keep_source", i+2)
+	conflict, err := p.text("columnsConflict", "error")
+	if err != nil {
+		return nil, err
+	}
+	if conflict != "error" && conflict != "replace_source" && conflict != "keep_source" {
+		return nil, invalid(p.n.At, "columnsConflict of bag_unpack must be error, replace_source or keep_source, not %q", conflict)
+	}
+	ignored := map[string]bool{}
+	skip, _, err := p.named("ignoredProperties")
+	if err != nil {
+		return nil, err
+	}
+	if l, ok := skip.D.([]any); ok {
+		for _, e := range l {
+			ignored[value.FormatDynamic(e)] = true
 		}
 	}
 	types := map[string]value.Type{}

@@ -238,11 +238,13 @@ type ExternalData struct {
 // asked Options.PluginSchema for it, or, when that is nil, left the unknown columns out; such a plan must
 // not be run.
 type Evaluate struct {
-	Input   Node // nil for plugins that take no input (http_request, …)
-	Plugin  string
-	Args    []Expr // *Const, *ColRef, *Call, *Star, *TableArg; typeof(...) is a const string
-	Out     []Col
-	Dynamic bool
+	Input  Node // nil for plugins that take no input (http_request, …)
+	Plugin string
+	Args   []Expr // *Const, *ColRef, *Call, *Star, *TableArg; typeof(...) is a const string
+	// ArgNames is the catalogue's name of the parameter that each of Args is for, "" when it has none.
+	ArgNames []string
+	Out      []Col
+	Dynamic  bool
 	// Declared is set when the query gave the schema (evaluate p() : (a:long)).
 	Declared bool
 	At       Span

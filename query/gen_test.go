@@ -117,7 +117,7 @@ func (g *gen) str() string {
 		func() string { return "tostring(" + g.long() + ")" },
 		func() string { return "tostring(" + g.boolean() + ")" },
 		func() string { return "tostring(" + g.leaf() + ")" },
-		func() string { return "tostring(g)" },
+		func() string { return "tostring(" + g.of(lit("g"), g.time, g.span, lit("r")) + ")" },
 		func() string { return `extract(@"(\w+)[-_ ](\w*)", 2, ` + g.str() + ")" },
 		func() string { return "replace_string(" + g.str() + ", 'a', " + g.needle() + ")" },
 		func() string {
@@ -328,7 +328,7 @@ func (g *gen) question() string {
 			return q + " | where " + g.boolean() + " | summarize " + g.agg(1) + ", " + g.agg(2) + " by " + g.key(1)
 		}
 	}
-	switch g.r.Intn(8) {
+	switch g.r.Intn(9) {
 	case 0, 1:
 		q += " | summarize " + g.agg(1) + ", " + g.agg(2) + " by " + g.key(1) + ", " + g.key(2)
 	case 2:
@@ -341,7 +341,9 @@ func (g *gen) question() string {
 		q += " | distinct " + pick(g.r, []string{"s", "l", "i, b", "e", "g, t"})
 	case 6:
 		q += " | project id, x = " + g.str() + ", y = " + g.long() + ", w = " + g.real() + ", v = " + g.time() + ", q = " + g.leaf() + ", c = " + g.boolean()
-	case 7:
+	case 7: // one left row a key, so that there is no choice
+		q += " | summarize arg_max(id, l, u, e) by s | join (U | where " + g.boolean() + ") on " + pick(g.r, []string{"s", "$left.s == $right.u"}) + " | project s, id, l, e, u1, id1"
+	case 8:
 		q += " | count"
 	}
 	return q

@@ -56,6 +56,21 @@ func tostring(x sx) (sx, bool) {
 		out.sql = empty("CAST(" + x.sql + " AS VARCHAR)")
 	case value.Bool:
 		out.sql = "(CASE WHEN " + x.sql + " THEN 'True' WHEN NOT " + x.sql + " THEN 'False' ELSE '' END)"
+	case value.Real:
+		v := "CAST(" + x.sql + " AS VARCHAR)"
+		out.sql = fmt.Sprintf("(CASE WHEN %[1]s IS NULL THEN '' WHEN isnan(%[1]s) THEN 'NaN' WHEN isinf(%[1]s) THEN (CASE WHEN %[1]s > 0 THEN 'inf' ELSE '-inf' END) WHEN regexp_full_match(%[2]s, '-?[0-9]{1,9}\\.[0-9]{1,5}') THEN %[2]s ELSE %[3]s END)", x.sql, v, fail())
+	case value.Datetime:
+		us, digit := "epoch_us("+x.sql+")", "'0'"
+		if x.rep == repMicros {
+			us = x.sql
+		} else if x.rep == repTicks {
+			us, digit = fmt.Sprintf("(%s // 10 - %d)", x.sql, int64(epochTicks/10)), "CAST("+x.sql+" % 10 AS VARCHAR)"
+		}
+		out.sql = empty(fmt.Sprintf("strftime(make_timestamp(%s), '%%Y-%%m-%%dT%%H:%%M:%%S.%%f') || %s || 'Z'", us, digit))
+	case value.Timespan:
+		a := "abs(" + x.sql + ")"
+		out.sql = empty(fmt.Sprintf("(CASE WHEN %[1]s < 0 THEN '-' ELSE '' END) || (CASE WHEN %[2]s >= 864000000000 THEN CAST(%[2]s // 864000000000 AS VARCHAR) || '.' ELSE '' END)"+
+			" || printf('%%02d:%%02d:%%02d', %[2]s // 36000000000 %% 24, %[2]s // 600000000 %% 60, %[2]s // 10000000 %% 60) || (CASE WHEN %[2]s %% 10000000 > 0 THEN printf('.%%07d', %[2]s %% 10000000) ELSE '' END)", x.sql, a))
 	case value.Dynamic:
 		out.sql, out.raw = "coalesce("+x.leafText()+", '')", x.leaf()
 	default:

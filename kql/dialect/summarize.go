@@ -182,8 +182,13 @@ const maxList = 1048576
 
 // listOf makes a JSON array of the values that are not null.
 func listOf(name string, x sx, args []plan.Expr, filter string) sx {
+	most := int64(maxList)
 	if len(args) > 1 {
-		return sx{}
+		n, ok := constLong(args[1])
+		if !ok || n < 1 || n > maxList {
+			return sx{}
+		}
+		most = n
 	}
 	switch x.t {
 	case value.String, value.Int, value.Long, value.Bool:
@@ -201,7 +206,7 @@ func listOf(name string, x sx, args []plan.Expr, filter string) sx {
 			filter = strings.TrimSuffix(filter, ")") + " AND " + x.sql + " IS NOT NULL)"
 		}
 	}
-	return sx{sql: fmt.Sprintf("coalesce(CAST(to_json(list_slice(list(%s)%s, 1, %d)) AS VARCHAR), '[]')", what, filter, maxList), t: value.Dynamic}
+	return sx{sql: fmt.Sprintf("coalesce(CAST(to_json(list_slice(list(%s)%s, 1, %d)) AS VARCHAR), '[]')", what, filter, most), t: value.Dynamic}
 }
 
 // rowAggregate is what takes several columns from one row.

@@ -30,6 +30,7 @@ type laAnswer struct {
 func queryCommand(t *target) *cobra.Command {
 	var format, timespan string
 	var file fileFlags
+	var interactive bool
 	c := &cobra.Command{
 		Use: "query KQL", Short: "Ask the workspace, or files, a question",
 		Long: `Asks the server a question, or, with --file, files: NDJSON, JSON, CSV, TSV, Parquet and Windows events as JSON, plain
@@ -39,7 +40,12 @@ the name T. Types of columns are those of all its rows.`,
   picket query --timespan P1D --format csv 'CanaryTokens_CL | project TimeGenerated, src_ip_s, memo_s'
   picket query --file logs.ndjson 'logs | summarize count() by user'
   picket query --file a=jan.csv.gz --file 'b=feb-*.csv.gz' --format csv 'union a, b | where status >= 500'`,
-		Args: args(1, "one query"),
+		Args: func(c *cobra.Command, a []string) error {
+			if interactive && len(a) == 0 {
+				return nil
+			}
+			return args(1, "one query")(c, a)
+		},
 		RunE: func(c *cobra.Command, a []string) error {
 			if t.json {
 				format = "json"
@@ -47,7 +53,14 @@ the name T. Types of columns are those of all its rows.`,
 			if format != "table" && format != "json" && format != "csv" {
 				return &exitError{exitUsage, fmt.Errorf("--format %q: give table, json or csv", format)}
 			}
-			if len(file.specs) > 0 {
+			switch {
+			case interactive && len(a) > 0:
+				return &exitError{exitUsage, fmt.Errorf("-i asks for queries; leave %q out", a[0])}
+			case interactive && len(file.specs) > 0:
+				return replFiles(c, &file, timespan)
+			case interactive:
+				return replServer(c, t, timespan)
+			case len(file.specs) > 0:
 				return queryFiles(c, &file, a[0], format, timespan)
 			}
 			return t.with(c.Context(), func(cl *client) error {
@@ -65,6 +78,7 @@ the name T. Types of columns are those of all its rows.`,
 	}
 	c.Flags().StringVar(&format, "format", "table", "table, json or csv")
 	c.Flags().StringVar(&timespan, "timespan", "", "ISO 8601 duration (P1D) or start/end")
+	c.Flags().BoolVarP(&interactive, "interactive", "i", false, "ask queries one after the other, as kql repl does")
 	file.add(c)
 	return c
 }

@@ -3,6 +3,7 @@ package picket
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -17,7 +18,29 @@ import (
 
 // connectorDeps is what the connectors get.
 func (p *Picket) connectorDeps() connector.Deps {
-	return connector.Deps{Collect: p.collectForPlaybook, Query: p.query.Run, Sentinel: p.sentinel()}
+	d := connector.Deps{Collect: p.collectForPlaybook, Query: p.query.Run, Sentinel: p.sentinel(), Post: p.postForPlaybook,
+		Secret: func(ctx context.Context, name, version string) (*playbook.Secret, error) {
+			return p.playbooks.Secret(ctx, name, version)
+		},
+		Secrets: func(ctx context.Context) ([]playbook.SecretInfo, error) { return p.playbooks.Secrets(ctx) }}
+	if p.cfg.SMTP.Host != "" {
+		d.Mail = p.sendMail
+	}
+	return d
+}
+
+// playbookIdentity signs a managed identity in: as the app registration whose tenant, client id and secret are in the
+// vault. Without one it is refused: a token of this picket is worth nothing elsewhere.
+func (p *Picket) playbookIdentity(ctx context.Context, identity, audience string) (string, error) {
+	var v [3]string
+	for i, n := range []string{"identity-tenant", "identity-client-id", "identity-client-secret"} {
+		s, err := p.playbooks.Secret(ctx, n, "")
+		if err != nil {
+			return "", fmt.Errorf("the managed identity '%s' signs in to '%s' as an app registration, which is not set up: %w", identity, audience, err)
+		}
+		v[i] = s.Value
+	}
+	return p.playbooks.ClientCredentials(ctx, v[0], v[1], v[2], audience)
 }
 
 func (p *Picket) sentinel() *connector.Sentinel {

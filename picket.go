@@ -276,6 +276,9 @@ func (p *Picket) openWire(ctx context.Context) (err error) {
 	mux.HandleFunc("GET /readyz", p.readyz)
 	importGeo := http.HandlerFunc(p.importGeo)
 	mux.HandleFunc("POST /api/v1/geo/import", p.web.Authenticate(importGeo).ServeHTTP)
+	secrets := p.web.Authenticate(p.secrets())
+	mux.Handle("/api/v1/secrets", secrets)
+	mux.Handle("/api/v1/secrets/", secrets)
 	mux.Handle("GET /api/v1/workspace", p.web.Authenticate(http.HandlerFunc(p.workspaceInfo)))
 	wire := p.web.Authenticate(p.azure.Handler())
 	for _, pat := range []string{"/api/logs", "/api/v1/access", "/api/v1/access/", "/v1/", "/v2/", "/workspaces/", "/$batch", "/dataCollectionRules/", "/providers/", "/providers", "/subscriptions", "/subscriptions/", "/tenants", "/metadata/endpoints", "/common/", "/adfs/", "/organizations/", "/" + p.ws.TenantID + "/"} {

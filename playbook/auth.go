@@ -79,6 +79,11 @@ func certificate(pfx, password string) (*tls.Certificate, error) {
 	return &tls.Certificate{Certificate: [][]byte{cert.Raw}, PrivateKey: key, Leaf: cert}, nil
 }
 
+// ClientCredentials signs in to Entra ID with a client id and secret and gives a token for an audience.
+func (e *Engine) ClientCredentials(ctx context.Context, tenant, clientID, secret, audience string) (string, error) {
+	return e.clientCredentials(ctx, expr.NewObject("tenant", tenant, "clientId", clientID, "secret", secret, "audience", audience))
+}
+
 // clientCredentials gets a token with a client id and secret (OAuth 2.0 client credentials).
 func (e *Engine) clientCredentials(ctx context.Context, auth *expr.Object) (string, error) {
 	text := func(n string) string { return expr.Text(auth.Value(n)) }

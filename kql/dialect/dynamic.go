@@ -120,15 +120,22 @@ func distinctText(s string) bool {
 	return s != "" && strings.IndexByte("{[-0123456789", s[0]) < 0
 }
 
-// leafText is the text that tostring() gives: numbers in KQL's forms. Forms that differ between the two (long
-// numbers, exponents) and arrays and bags fail over. Null stays null.
+// risky matches JSON text whose numbers or escapes the two writers may write otherwise.
+const risky = `'[:,\[]-?(?:[0-9]{10,}\.|[0-9]+\.[0-9]{6,}|[0-9.]+[eE]|[0-9]{18,})|\\u00'`
+
+// leafText is the text that tostring() gives: numbers in KQL's forms, arrays and bags as JSON. Forms that differ
+// between the two (long numbers, exponents) fail over. Null stays null.
 func (x sx) leafText() string {
 	v := x.leaf()
 	doc, path := x.place()
+	nested := fail()
+	if x.guard == nil { // what was parsed from text may have a property twice
+		nested = fmt.Sprintf("(CASE WHEN regexp_matches(%[1]s, %[2]s) THEN %[3]s ELSE %[1]s END)", v, risky, fail())
+	}
 	return fmt.Sprintf("(CASE WHEN %[1]s IS NULL THEN NULL WHEN ascii(%[1]s) NOT IN (45, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 91, 123) THEN %[1]s"+
 		" ELSE (CASE json_type(%[2]s, %[3]s) WHEN 'VARCHAR' THEN %[1]s WHEN 'UBIGINT' THEN (CASE WHEN strlen(%[1]s) <= 18 THEN %[1]s ELSE %[4]s END)"+
-		" WHEN 'BIGINT' THEN %[1]s WHEN 'DOUBLE' THEN (CASE WHEN regexp_full_match(%[1]s, '-?[0-9]{1,7}\\.[0-9]{1,6}') THEN %[1]s ELSE %[4]s END) ELSE %[4]s END) END)",
-		v, doc, path, fail())
+		" WHEN 'BIGINT' THEN %[1]s WHEN 'DOUBLE' THEN (CASE WHEN regexp_full_match(%[1]s, '-?[0-9]{1,7}\\.[0-9]{1,6}') THEN %[1]s ELSE %[4]s END) ELSE %[5]s END) END)",
+		v, doc, path, fail(), nested)
 }
 
 // leafNumber is the leaf as a number to compare with: only JSON numbers are plain; a text that could be read as one

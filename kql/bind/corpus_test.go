@@ -273,6 +273,7 @@ func TestCorpus(t *testing.T) {
 	dir := sharedDir(t)
 	docs := samples{docsTables(t, dir)}
 	opt := bind.Options{Editor: true}
+	var commands commandCount
 	var nOK, n, kOK, k, place, m, mOK int
 	eachLine(t, filepath.Join(dir, "kql", "docs_schemas.jsonl"), func(line []byte) {
 		var c corpusCase
@@ -280,6 +281,7 @@ func TestCorpus(t *testing.T) {
 			t.Fatal(err)
 		}
 		if isCommand(c.Query) {
+			commands.count(t, c, docs)
 			return
 		}
 		q, errs := bindText(c.Query, docs, opt)
@@ -321,6 +323,10 @@ func TestCorpus(t *testing.T) {
 		}
 		nOK++
 	})
+	t.Logf("commands: accepted %d/%d columns, rejected %d/%d (%d at the same place)", commands.columns, commands.accepted, commands.rejected, commands.wrong, commands.place)
+	if commands.columns*100 < commands.accepted*99 || commands.rejected*100 < commands.wrong*99 || commands.place*100 < commands.wrong*97 {
+		t.Errorf("commands: accepted %d/%d columns, rejected %d/%d (%d at the same place)", commands.columns, commands.accepted, commands.rejected, commands.wrong, commands.place)
+	}
 	content := contentTables(t, dir)
 	eachLine(t, filepath.Join(dir, "content", "queries.jsonl"), func(line []byte) {
 		var c corpusCase
@@ -348,6 +354,55 @@ func TestCorpus(t *testing.T) {
 	if nOK*100 < n*99 || mOK*100 < m*99 || place*100 < k*97 {
 		t.Errorf("bind: docs %d/%d, content %d/%d, rejects %d/%d (%d at the same place)", nOK, n, mOK, m, kOK, k, place)
 	}
+}
+
+// commandCount counts the commands of the documentation that bind as Microsoft's service binds them.
+type commandCount struct{ columns, accepted, rejected, wrong, place int }
+
+func (n *commandCount) count(t *testing.T, c corpusCase, s bind.Schema) {
+	t.Helper()
+	q, errs := bindText(c.Query, s, bind.Options{Editor: true})
+	if !c.MsOK {
+		n.wrong++
+		var ms []msError
+		if err := json.Unmarshal(c.MsErrors, &ms); err != nil {
+			t.Fatal(err)
+		}
+		if len(errs) == 0 {
+			t.Logf("ACCEPTED command %s: want %v\n%s", c.ID, ms, c.Query)
+			return
+		}
+		n.rejected++
+		for _, e := range errs {
+			if e.Code == syntax.CodeNotSupported || e.Code == "Internal" {
+				t.Logf("CODE command %s: %v\n%s", c.ID, errs, c.Query)
+				return
+			}
+			for _, w := range ms {
+				if samePlace(c.Query, e, w) {
+					n.place++
+					return
+				}
+			}
+		}
+		t.Logf("PLACE command %s: got %v, want %v\n%s", c.ID, errs, ms, c.Query)
+		return
+	}
+	n.accepted++
+	if len(errs) > 0 {
+		t.Logf("REJECTED command %s: %v\n%s", c.ID, errs, c.Query)
+		return
+	}
+	checkPlan(t, c.ID, q)
+	want, ok := msSchemas(c.MsResult)
+	if !ok {
+		want = [][]msColumn{nil}
+	}
+	if d := compare(q, want); d != "" {
+		t.Logf("DIFFERS command %s:\n  %s\n%s", c.ID, d, c.Query)
+		return
+	}
+	n.columns++
 }
 
 // checkPlan verifies what every plan must hold: each column read is produced below it.

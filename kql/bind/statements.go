@@ -30,6 +30,8 @@ func (b *binder) statement(s syntax.Statement, top bool) (op operand, isQuery bo
 		b.alias(s)
 	case *syntax.RestrictStmt:
 		b.fail(s.Span, syntax.CodeNotSupported, "restrict access is not supported")
+	case *syntax.CommandStmt:
+		b.command(s)
 	case *syntax.ExprStmt:
 		b.colN = 0
 		op = b.exprIn(s.X, tableContext)

@@ -259,6 +259,18 @@ func (b *binder) functionExpr(x *syntax.Call, f *catalog.Function, t typ, args [
 		if !b.opt.Editor && args[0].typ().isDynamic() {
 			b.failHint(args[0].at(), "SEM0116", "convert it with tolong(), tostring() …", "the function 'repeat' does not repeat dynamic values")
 		}
+	case "estimate_data_size":
+		if args[0].star {
+			var es []plan.Expr
+			if b.row != nil {
+				for _, c := range b.row.cols {
+					if !c.ghost {
+						es = append(es, b.ref(c, at))
+					}
+				}
+			}
+			return b.call(f.Name, t.v, at, es...)
+		}
 	case "iscolumnexists":
 		if v := args[0].val; v != nil && v.Type == value.String {
 			k := plan.Bool(b.column(v.S) != nil)

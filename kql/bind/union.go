@@ -1,6 +1,7 @@
 package bind
 
 import (
+	"slices"
 	"strings"
 
 	"picket/kql/catalog"
@@ -54,6 +55,13 @@ func (b *binder) unify(all []*column) []unified {
 	for _, c := range all {
 		groups[c.Name] = append(groups[c.Name], c)
 	}
+	if !b.opt.Editor { // a column of one type keeps its name, and a made name gives way, wherever the two stand
+		for name, g := range groups {
+			if !slices.ContainsFunc(g, func(c *column) bool { return c.Type != g[0].Type }) {
+				names.add(name)
+			}
+		}
+	}
 	for _, c := range all {
 		g := groups[c.Name]
 		if g == nil {
@@ -81,9 +89,11 @@ func (b *binder) unify(all []*column) []unified {
 			}
 			name := c.Name
 			if len(types) > 1 {
-				name += "_" + t.v.String()
+				name = names.get(name + "_" + t.v.String())
+			} else if b.opt.Editor {
+				name = names.get(name)
 			}
-			out = append(out, unified{b.newCol(names.get(name), ct), cols})
+			out = append(out, unified{b.newCol(name, ct), cols})
 		}
 	}
 	return out

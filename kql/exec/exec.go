@@ -198,6 +198,7 @@ func newRun(ctx context.Context, q *plan.Query, src Source, opt Options) *run {
 	}
 	c := eval.NewCtx(opt.Now)
 	c.Rand = rand.New(rand.NewSource(seed))
+	c.BinAutoSize, c.BinAutoAt = q.Settings["query_bin_auto_size"], q.Settings["query_bin_auto_at"]
 	if opt.Context != nil {
 		opt.Context(c)
 	}

@@ -32,6 +32,7 @@ import (
 	"picket/canary/trip"
 	"picket/detect"
 	"picket/ingest"
+	"picket/ingest/standard"
 	"picket/kql/value"
 	"picket/lake"
 	"picket/playbook"
@@ -136,14 +137,18 @@ func Open(ctx context.Context, cfg Config) (_ *Picket, err error) {
 	if p.tripURL == "" {
 		p.tripURL = "http://" + reachable(cfg.Trip)
 	}
-	p.ingest = ingest.New(ingest.Options{Lake: p.lake})
+	std, err := standard.Tables()
+	if err != nil {
+		return nil, err
+	}
+	p.ingest = ingest.New(ingest.Options{Lake: p.lake, Schemas: std})
 	if p.geo, err = geo.Open(filepath.Join(cfg.Data, "geo")); err != nil {
 		return nil, err
 	}
 	if p.saved, err = azure.OpenSavedSearches(ctx, p.state, time.Now); err != nil {
 		return nil, err
 	}
-	p.query = query.New(query.Options{Functions: p.function, Lake: p.lake, Builtin: builtinTables(), Workspace: []string{p.ws.Name, p.ws.ID}, Geo: p.geoBag})
+	p.query = query.New(query.Options{Functions: p.function, Lake: p.lake, Builtin: builtinTables(), Standard: std, Workspace: []string{p.ws.Name, p.ws.ID}, Geo: p.geoBag})
 	if err := p.openDetect(); err != nil {
 		return nil, err
 	}

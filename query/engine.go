@@ -39,6 +39,9 @@ type Options struct {
 	// Builtin are tables that exist even while they have no rows: standard tables by name. A table of the lake
 	// adds its own columns to them.
 	Builtin map[string]value.Schema
+	// Standard are tables that a question may name although they have no rows, without being listed among the
+	// workspace's tables; one that has rows is listed and has these columns too.
+	Standard map[string]value.Schema
 	// Functions are saved functions by name; nil is none.
 	Functions func(name string) (bind.Function, bool)
 	// Workspace are the names under which workspace("…") and database("…") mean this one.

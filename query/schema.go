@@ -28,7 +28,11 @@ func (e *Engine) schema(ts []lake.Table) *schema {
 		s.tables[n] = cols
 	}
 	for i := range ts {
-		s.tables[ts[i].Name] = merge(s.tables[ts[i].Name], ts[i].Schema())
+		known := s.tables[ts[i].Name]
+		if known == nil {
+			known = e.o.Standard[ts[i].Name]
+		}
+		s.tables[ts[i].Name] = merge(known, ts[i].Schema())
 	}
 	for n := range s.tables {
 		s.names = append(s.names, n)
@@ -74,6 +78,9 @@ func (s *schema) Table(sc bind.Scope, name string) (value.Schema, bool) {
 		return nil, false
 	}
 	c, ok := s.tables[name]
+	if !ok {
+		c, ok = s.e.o.Standard[name]
+	}
 	if !ok {
 		s.mu.Lock()
 		if s.missing == nil {

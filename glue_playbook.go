@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -17,16 +19,27 @@ import (
 )
 
 // connectorDeps is what the connectors get.
-func (p *Picket) connectorDeps() connector.Deps {
+func (p *Picket) connectorDeps() (connector.Deps, error) {
 	d := connector.Deps{Collect: p.collectForPlaybook, Query: p.query.Run, Sentinel: p.sentinel(), Post: p.postForPlaybook,
 		Secret: func(ctx context.Context, name, version string) (*playbook.Secret, error) {
 			return p.playbooks.Secret(ctx, name, version)
 		},
 		Secrets: func(ctx context.Context) ([]playbook.SecretInfo, error) { return p.playbooks.Secrets(ctx) }}
+	d.Send = func(r *http.Request) (*http.Response, []byte, error) { return p.playbooks.Send(r) }
+	d.Identity = p.playbookIdentity
+	own, err := connector.Descriptions(filepath.Join(p.cfg.Data, "connectors"))
+	if err != nil {
+		return d, err
+	}
+	shipped, err := connector.ShippedDescriptions()
+	if err != nil {
+		return d, err
+	}
+	d.Described = append(own, shipped...)
 	if p.cfg.SMTP.Host != "" {
 		d.Mail = p.sendMail
 	}
-	return d
+	return d, nil
 }
 
 // playbookIdentity signs a managed identity in: as the app registration whose tenant, client id and secret are in the

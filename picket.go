@@ -152,7 +152,11 @@ func Open(ctx context.Context, cfg Config) (_ *Picket, err error) {
 	if err := p.openDetect(); err != nil {
 		return nil, err
 	}
-	if p.playbooks, err = p.newPlaybooks(p.connectorDeps()); err != nil {
+	deps, err := p.connectorDeps()
+	if err != nil {
+		return nil, err
+	}
+	if p.playbooks, err = p.newPlaybooks(deps); err != nil {
 		return nil, err
 	}
 	if err := p.openCanary(ctx); err != nil {

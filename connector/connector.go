@@ -6,6 +6,7 @@ package connector
 
 import (
 	"context"
+	"net/http"
 
 	"picket/playbook"
 	"picket/playbook/expr"
@@ -27,6 +28,11 @@ type Deps struct {
 	Secrets func(ctx context.Context) ([]playbook.SecretInfo, error)
 	// Mail sends a message.
 	Mail func(ctx context.Context, m *Mail) error
+	// Send sends a request through the guard of outbound requests; Described are the REST APIs that it makes connectors
+	// of, a user's before those that picket ships. Identity signs in for them.
+	Send      func(*http.Request) (*http.Response, []byte, error)
+	Described []*Description
+	Identity  func(ctx context.Context, identity, audience string) (string, error)
 	// Post sends JSON to a webhook through the guard of outbound requests.
 	Post Post
 }
@@ -51,6 +57,18 @@ func All(d Deps) []playbook.Connector {
 	}
 	if d.Post != nil {
 		out = append(out, newTeams(d), newSlack(d))
+	}
+	if d.Send != nil {
+		taken := map[string]bool{}
+		for _, c := range out {
+			taken[c.API()] = true
+		}
+		for _, x := range d.Described {
+			if !taken[x.Name] {
+				taken[x.Name] = true
+				out = append(out, &rest{x, d.Send, d.Secret, d.Identity})
+			}
+		}
 	}
 	return out
 }

@@ -11,10 +11,11 @@ import (
 	"strings"
 )
 
-//go:embed rules/*.yaml playbooks/*.json functions/*.kql schemas/*.json
+//go:embed rules/*.yaml playbooks/*.json functions/*.kql schemas/*.json connectors/*.yaml
 var files embed.FS
 
-// Files is the shipped content: rules/*.yaml, playbooks/*.json, functions/*.kql and schemas/*.json.
+// Files is the shipped content: rules/*.yaml, playbooks/*.json, functions/*.kql, schemas/*.json and
+// connectors/*.yaml.
 func Files() embed.FS { return files }
 
 // Functions lists the shipped saved functions by name.

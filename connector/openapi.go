@@ -1,0 +1,309 @@
+package connector
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"sort"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"picket/content"
+	"picket/playbook"
+	"picket/playbook/expr"
+)
+
+// Description is a REST API that an OpenAPI file describes (2.0 or 3.x, JSON or YAML): a connector without code.
+//
+// Its name is x-picket-api, or the file's. Requests go to host and basePath (or the first server) and the operation's
+// path. A security scheme takes its values from the connection's parameters (by the scheme's name, its header's name,
+// or api_key, username, password, token), else from the vault: NAME-api-key, NAME-username, NAME-password, NAME-token.
+// x-picket-audience signs in with the managed identity for that audience instead.
+type Description struct {
+	Name       string
+	Base       *url.URL
+	Operations []playbook.Operation
+	schemes    []scheme
+	audience   string
+}
+
+type scheme struct {
+	name, typ, in, header string // typ: apiKey, basic, bearer
+}
+
+const (
+	maxDescription = 16 << 20
+	maxOperations  = 5000
+)
+
+// ParseDescription reads an OpenAPI file; name is used when the file doesn't name the API itself.
+func ParseDescription(name string, text []byte) (*Description, error) {
+	if len(text) > maxDescription {
+		return nil, fmt.Errorf("the description has %d bytes, the limit is %d", len(text), maxDescription)
+	}
+	var doc struct {
+		Swagger  string
+		OpenAPI  string `yaml:"openapi"`
+		Name     string `yaml:"x-picket-api"`
+		Audience string `yaml:"x-picket-audience"`
+		Host     string
+		BasePath string `yaml:"basePath"`
+		Schemes  []string
+		Servers  []struct{ URL string }
+		Paths    map[string]map[string]any
+		Defs     map[string]secScheme `yaml:"securityDefinitions"`
+		Comps    struct {
+			Schemes map[string]secScheme `yaml:"securitySchemes"`
+		} `yaml:"components"`
+	}
+	if err := yaml.Unmarshal(text, &doc); err != nil {
+		return nil, fmt.Errorf("the description is neither JSON nor YAML: %w", err)
+	}
+	if doc.Swagger == "" && doc.OpenAPI == "" {
+		return nil, errors.New("the description is not OpenAPI: it has neither 'swagger' nor 'openapi'")
+	}
+	d := &Description{Name: strings.ToLower(doc.Name), audience: doc.Audience}
+	if d.Name == "" {
+		d.Name = strings.ToLower(name)
+	}
+	if !apiName.MatchString(d.Name) {
+		return nil, fmt.Errorf("the API's name %q is not made of letters, digits, '-' and '_'", d.Name)
+	}
+	base := ""
+	switch {
+	case len(doc.Servers) > 0:
+		base = doc.Servers[0].URL
+	case doc.Host != "":
+		base = "https://" + doc.Host + doc.BasePath
+		if len(doc.Schemes) == 1 && doc.Schemes[0] == "http" {
+			base = "http://" + doc.Host + doc.BasePath
+		}
+	}
+	u, err := url.Parse(base)
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+		return nil, fmt.Errorf("the description doesn't say where the API is: its 'host' or first server is %q", base)
+	}
+	d.Base = u
+	for path, item := range doc.Paths {
+		for method, op := range item {
+			switch strings.ToLower(method) {
+			case "get", "put", "post", "delete", "patch", "head", "options":
+			default:
+				continue
+			}
+			title := ""
+			if o, ok := op.(map[string]any); ok {
+				title, _ = o["summary"].(string)
+			}
+			// Logic Apps' own descriptions begin paths with the connection; calls don't have it.
+			d.Operations = append(d.Operations, playbook.Operation{Method: strings.ToUpper(method), Path: strings.TrimPrefix(path, "/{connectionId}"), Title: title})
+		}
+	}
+	if len(d.Operations) == 0 || len(d.Operations) > maxOperations {
+		return nil, fmt.Errorf("the description has %d operations; it must have 1 to %d", len(d.Operations), maxOperations)
+	}
+	sort.Slice(d.Operations, func(i, j int) bool {
+		a, b := d.Operations[i], d.Operations[j]
+		return a.Path < b.Path || a.Path == b.Path && a.Method < b.Method
+	})
+	defs := doc.Defs
+	if len(defs) == 0 {
+		defs = doc.Comps.Schemes
+	}
+	for n, s := range defs {
+		x := scheme{name: n, typ: s.Type, in: s.In, header: s.Name}
+		if s.Type == "http" {
+			x.typ = strings.ToLower(s.Scheme)
+		}
+		switch x.typ {
+		case "apiKey", "basic", "bearer":
+			d.schemes = append(d.schemes, x)
+		}
+	}
+	sort.Slice(d.schemes, func(i, j int) bool { return d.schemes[i].name < d.schemes[j].name })
+	if len(d.schemes) == 0 && len(defs) > 0 && d.audience == "" {
+		return nil, errors.New("none of the description's security schemes can be used: apiKey, http basic, http bearer, or x-picket-audience")
+	}
+	return d, nil
+}
+
+type secScheme struct{ Type, In, Name, Scheme string }
+
+var apiName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,79}$`)
+
+// Descriptions reads the OpenAPI files of a folder (*.json, *.yaml, *.yml); a folder that is not there has none.
+func Descriptions(dir string) ([]*Description, error) {
+	var out []*Description
+	for _, pat := range []string{"*.json", "*.yaml", "*.yml"} {
+		names, err := filepath.Glob(filepath.Join(dir, pat))
+		if err != nil {
+			return nil, err
+		}
+		for _, n := range names {
+			b, err := os.ReadFile(n)
+			if err != nil {
+				return nil, err
+			}
+			d, err := ParseDescription(strings.TrimSuffix(filepath.Base(n), filepath.Ext(n)), b)
+			if err != nil {
+				return nil, fmt.Errorf("the connector %s: %w", n, err)
+			}
+			out = append(out, d)
+		}
+	}
+	return out, nil
+}
+
+// ShippedDescriptions are the REST APIs that picket describes itself.
+func ShippedDescriptions() ([]*Description, error) {
+	files, err := content.Files().ReadDir("connectors")
+	if err != nil {
+		return nil, err
+	}
+	var out []*Description
+	for _, f := range files {
+		b, err := content.Files().ReadFile("connectors/" + f.Name())
+		if err != nil {
+			return nil, err
+		}
+		d, err := ParseDescription(strings.TrimSuffix(f.Name(), filepath.Ext(f.Name())), b)
+		if err != nil {
+			return nil, fmt.Errorf("the shipped connector %s: %w", f.Name(), err)
+		}
+		out = append(out, d)
+	}
+	return out, nil
+}
+
+// rest is a connector made of a description.
+type rest struct {
+	*Description
+	send     func(*http.Request) (*http.Response, []byte, error)
+	secret   func(ctx context.Context, name, version string) (*playbook.Secret, error)
+	identity func(ctx context.Context, identity, audience string) (string, error)
+}
+
+func (c *rest) API() string                      { return c.Name }
+func (c *rest) Operations() []playbook.Operation { return c.Description.Operations }
+
+func (c *rest) Call(ctx context.Context, r *playbook.Request) (*playbook.Response, error) {
+	u := *c.Base
+	raw := strings.TrimRight(u.EscapedPath(), "/") + "/" + strings.TrimLeft(r.Path, "/")
+	path, err := url.PathUnescape(raw)
+	if err != nil || strings.Contains(raw, "?") || strings.Contains("/"+path+"/", "/../") {
+		return problem(400, "BadRequest", "The operation's path is not valid."), nil
+	}
+	u.Path, u.RawPath = path, raw
+	q := u.Query()
+	for _, m := range r.Queries.Members() {
+		if m.Value != nil && !strings.EqualFold(m.Name, "queryParametersSingleEncoded") {
+			q.Set(m.Name, expr.Text(m.Value))
+		}
+	}
+	u.RawQuery = q.Encode()
+	body := r.Payload()
+	req, err := http.NewRequestWithContext(ctx, r.Method, u.String(), bytes.NewReader(body))
+	if err != nil {
+		return problem(400, "BadRequest", "The request can't be made: its method or URL is not valid."), nil
+	}
+	req.Header.Set("Accept", "application/json")
+	if len(body) > 0 {
+		req.Header.Set("Content-Type", "application/json")
+	} else {
+		req.Body, req.ContentLength = http.NoBody, 0
+	}
+	req.Header.Set("x-ms-client-request-id", r.ActionRunID)
+	for _, m := range r.Headers.Members() {
+		if v := expr.Text(m.Value); !strings.ContainsAny(m.Name+v, "\r\n\x00") {
+			req.Header.Set(m.Name, v)
+		}
+	}
+	if why, err := c.sign(ctx, r, req); err != nil {
+		return nil, err
+	} else if why != "" {
+		return problem(401, "ConnectionNotSetUp", why), nil
+	}
+	resp, answer, err := c.send(req)
+	if err != nil {
+		return nil, err
+	}
+	out := &playbook.Response{Status: resp.StatusCode, Headers: map[string]string{}}
+	for n := range resp.Header {
+		out.Headers[n] = resp.Header.Get(n)
+	}
+	if out.Body, err = playbook.ParseBody(answer, resp.Header.Get("Content-Type")); err != nil {
+		out.Body = string(answer)
+	}
+	return out, nil
+}
+
+// sign adds the connection's credentials; why says what is not set up.
+func (c *rest) sign(ctx context.Context, r *playbook.Request, req *http.Request) (why string, err error) {
+	find := func(vault string, names ...string) string {
+		for _, n := range names {
+			if v, _, ok := r.Parameters.Find(n); ok && n != "" {
+				if s := expr.Text(v); s != "" {
+					return s
+				}
+			}
+		}
+		if c.secret != nil {
+			if s, err := c.secret(ctx, c.Name+"-"+vault, ""); err == nil {
+				return s.Value
+			}
+		}
+		return ""
+	}
+	missing := func(what ...string) string {
+		return fmt.Sprintf("The connection of the connector '%s' has no %s: give it the parameter, or set it with 'picket secret set %s-%s'.", c.Name, strings.Join(what, " and no "), c.Name, what[0])
+	}
+	if c.audience != "" {
+		tok := find("token", "token")
+		if tok == "" {
+			if c.identity == nil {
+				return missing("token"), nil
+			}
+			if tok, err = c.identity(ctx, "SystemAssigned", c.audience); err != nil {
+				return "", err
+			}
+		}
+		req.Header.Set("Authorization", "Bearer "+tok)
+		return "", nil
+	}
+	for _, s := range c.schemes {
+		switch s.typ {
+		case "apiKey":
+			key := find("api-key", s.name, s.header, "api_key", "apiKey", "key", "token")
+			if key == "" {
+				return missing("api-key"), nil
+			}
+			if s.in == "query" {
+				q := req.URL.Query()
+				q.Set(s.header, key)
+				req.URL.RawQuery = q.Encode()
+			} else {
+				req.Header.Set(s.header, key)
+			}
+		case "basic":
+			user, pass := find("username", "username", "user"), find("password", "password", "api_key")
+			if user == "" || pass == "" {
+				return missing("username", "password"), nil
+			}
+			req.SetBasicAuth(user, pass)
+		case "bearer":
+			tok := find("token", s.name, "token", "api_key")
+			if tok == "" {
+				return missing("token"), nil
+			}
+			req.Header.Set("Authorization", "Bearer "+tok)
+		}
+	}
+	return "", nil
+}

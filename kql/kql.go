@@ -56,7 +56,7 @@ func Answer(ctx context.Context, text string, in Input) Answered {
 	if !ok {
 		return Answered{Err: errors.New("the time of the query is outside what a datetime can hold")}
 	}
-	in.Exec.Now = now
+	in.Exec.Now, in.Exec.NoReceived = now, true
 	src := source{in.Rows}
 	opt := bind.Options{Now: now, Editor: in.BindOnly}
 	if !in.BindOnly {

@@ -74,6 +74,8 @@ func TestParsers(t *testing.T) {
 		c("parse_xml", tY, `{"duration":{"value":118.0,"z":null}}`, `<?xml version="1.0" encoding="UTF-8"?><duration><value>118.0</value><z/></duration>`),
 		c("parse_xml", tY, "null", `<e>`),
 		c("extract_json", tS, "John", "$.name", `{"name": "John"}`),
+		c("extract_json", tS, `{"c":2}`, "$b", `{"b":{"c": 2}}`),
+		c("extract_json", tS, "2", "$b.c", `{"b":{"c": 2}}`),
 		c("extract_json", tS, `[1,2]`, "$.a", `{"a":[1, 2]}`),
 		c("extract_json", tI, "2", "$.a[1]", `{"a":[1, 2]}`, "int"),
 	})

@@ -60,6 +60,9 @@ func extractJSON(c *Ctx, ret value.Type, n int, args []*value.Vector) (*value.Ve
 		if path := p.at(i); i == 0 || path != prev {
 			prev = path
 			var ok bool
+			if len(path) > 1 && path[0] == '$' && path[1] != '.' && path[1] != '[' {
+				path = "$." + path[1:] // Microsoft's own rules write $a for $.a
+			}
 			if steps, ok = parseJSONPath(path); !ok {
 				return nil, refuse("extract_json", "%q is not a JSON path that is supported ($.a['b'][0])", path)
 			}

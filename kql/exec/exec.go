@@ -42,6 +42,9 @@ type Options struct {
 	MaxSteps int64
 	// External reads the files of externaldata; nil refuses the operator.
 	External func(ctx context.Context, e *plan.ExternalData, uris []string) Frames
+	// NoReceived says that tables don't record when their rows were taken in: ingestion_time() is null, as it is for
+	// a Kusto table without that policy. Tables that have the column _TimeReceived give it all the same.
+	NoReceived bool
 	// Context adjusts the context of scalar functions (cluster, database, principal, geo lookups); may be nil.
 	Context func(*eval.Ctx)
 }

@@ -151,4 +151,14 @@ func TestIngestionTime(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "_TimeReceived") {
 		t.Error(err)
 	}
+	res, err = Run(t.Context(), one(&plan.Project{Input: numbers(1), Items: []plan.Item{call}}), nil, Options{NoReceived: true})
+	if err != nil || !res.Tables[0].Frames[0].Vecs[0].IsNull(0) {
+		t.Error(err)
+	}
+	x := col(3, "x", value.Long)
+	cut := &plan.Project{Input: &plan.Scan{Table: "T", Out: []plan.Col{r, x}}, Items: []plan.Item{{Col: x, Expr: plan.Ref(x)}}}
+	_, err = Run(t.Context(), one(&plan.Project{Input: cut, Items: []plan.Item{call}}), noTables{}, Options{NoReceived: true})
+	if err == nil || !strings.Contains(err.Error(), "_TimeReceived") {
+		t.Errorf("a table that has the column, projected away: %v", err)
+	}
 }

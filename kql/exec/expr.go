@@ -88,6 +88,9 @@ func (x *run) compile(e plan.Expr, l layout) (*expr, error) {
 func (x *run) compileCall(e *plan.Call, l layout) (*expr, error) {
 	if e.Name == "ingestion_time" {
 		at, ok := l[0]
+		if !ok && x.opt.NoReceived && !x.received {
+			return &expr{t: value.Datetime, k: value.ConstOf(value.Null(value.Datetime), 1)}, nil
+		}
 		if !ok {
 			return nil, notSupported(e.At, "ingestion_time() reads the column %s, which is not there; use it before the column is projected away", receivedColumn)
 		}

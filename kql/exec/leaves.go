@@ -2,6 +2,7 @@ package exec
 
 import (
 	"fmt"
+	"slices"
 
 	"picket/kql/plan"
 	"picket/kql/value"
@@ -38,6 +39,7 @@ func (x *run) scan(n *plan.Scan) (batches, error) {
 	if x.src == nil {
 		return nil, notSupported(n.At, "the table %s can't be read: there is no source of tables", n.Table)
 	}
+	x.received = x.received || slices.ContainsFunc(n.Out, func(c plan.Col) bool { return c.Name == receivedColumn })
 	return func(yield func(*batch, error) bool) {
 		x.checked("the table "+n.Table, x.src.Scan(x.ctx, n), n.Out)(yield)
 	}, nil

@@ -62,6 +62,8 @@ type run struct {
 	scalars map[*plan.ScalarSub]*value.Vector
 	sets    map[*plan.InSub]*inSet
 
+	received bool // some table that was built has the column that ingestion_time() reads
+
 	held, steps       int64
 	depth             int
 	outRows, outBytes int64

@@ -163,3 +163,23 @@ func TestTheListIsTrue(t *testing.T) {
 		}
 	}
 }
+
+func TestMissingNames(t *testing.T) {
+	names := map[string]bool{}
+	for _, n := range MissingNames() {
+		if names[strings.ToLower(n)] {
+			t.Errorf("%s twice", n)
+		}
+		names[strings.ToLower(n)] = true
+	}
+	for _, n := range []string{"python", "parse_user_agent", "like", "externaldata"} {
+		if !names[n] {
+			t.Errorf("%s is not hidden", n)
+		}
+	}
+	for _, n := range []string{"strcat", "summarize", "count", "any", "range"} {
+		if names[n] {
+			t.Errorf("%s is hidden", n)
+		}
+	}
+}

@@ -95,3 +95,24 @@ func Unsupported() []Missing {
 	sort.SliceStable(out, func(i, j int) bool { return out[i].Name < out[j].Name })
 	return out
 }
+
+// MissingNames lists the names of [Unsupported] for an editor that hides by name: a name that something else with the
+// same name serves is not in it. Names compare without case and come once each.
+func MissingNames() []string {
+	served := map[string]bool{}
+	for _, e := range All() {
+		if e.Unsupported == "" {
+			served[strings.ToLower(e.Name)] = true
+		}
+	}
+	var out []string
+	seen := map[string]bool{}
+	for _, m := range Unsupported() {
+		n := strings.ToLower(m.Name)
+		if !served[n] && !seen[n] {
+			seen[n] = true
+			out = append(out, m.Name)
+		}
+	}
+	return out
+}

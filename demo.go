@@ -73,6 +73,34 @@ func (p *Picket) seed(rel, shipped string) ([]byte, string, error) {
 	return b, "picket's own " + filepath.Base(shipped), err
 }
 
+// firstAccount makes the owner's account at first start. A folder that holds a workspace already gets no
+// walk-through on top: it would take the owner's password.
+func (p *Picket) firstAccount(ctx context.Context) error {
+	const begun = "walk_through"
+	_, err := os.Stat(filepath.Join(p.cfg.Data, demoFile))
+	armed := err == nil
+	if p.cfg.Demo && p.held.fresh {
+		if _, err := p.setting(ctx, begun, func() string { return "begun" }); err != nil {
+			return err
+		}
+	}
+	var made bool
+	if p.password, made, err = p.web.EnsureOwner(ctx, !p.cfg.Demo); err != nil {
+		return err
+	}
+	if !p.cfg.Demo || made || armed {
+		return nil
+	}
+	var n int
+	if err := p.state.QueryRow(ctx, `SELECT count(*) FROM picket_setting WHERE key=?`, begun).Scan(&n); err != nil {
+		return err
+	}
+	if n == 0 {
+		return fmt.Errorf("%s holds a workspace already, and --demo sets up one of its own: name a new folder with --data, or leave out --demo", p.cfg.Data)
+	}
+	return nil
+}
+
 // arm sets up the walk-through: the playbook deployed, a document with its webhook set, the rule imported and
 // on. It is made once; a later start finds it done, or finishes what a crash cut short.
 func (p *Picket) arm(ctx context.Context) error {
@@ -86,6 +114,7 @@ func (p *Picket) arm(ctx context.Context) error {
 		return err
 	}
 	first := d.TokenID == ""
+	p.moved = !first && d.TripURL != p.tripURL
 	d.URL, d.TripURL, d.CAFile = p.publicURL, p.tripURL, p.trust.CAFile
 	d.HTTPURL = ""
 	if p.cfg.HTTP != "" {
@@ -206,6 +235,9 @@ func (p *Picket) Welcome() string {
 		fmt.Fprintf(&b, "The walk-through is armed. Open the decoy document:\n\n  %s\n\n", d.Document)
 		fmt.Fprintf(&b, "in LibreOffice (soffice --headless --convert-to pdf FILE), in Word, or with\n\n  bin/picket canary open '%s'\n\n", d.Document)
 		fmt.Fprintf(&b, "and the incident appears at %s/incidents\n\n", p.publicURL)
+		if p.moved {
+			fmt.Fprintf(&b, "The trip address has changed since the document was made, to %s: documents that were\nmade before call the old one. Make a new one with bin/picket canary new, or start with the old --trip.\n\n", p.tripURL)
+		}
 	case p.password != "":
 		fmt.Fprintf(&b, "  first start: sign in as admin with the password %s (it is shown this once)\n\n", p.password)
 	}

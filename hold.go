@@ -21,7 +21,10 @@ const (
 )
 
 // hold is this process's claim on a data folder.
-type hold struct{ f *os.File }
+type hold struct {
+	f     *os.File
+	fresh bool // there was no state yet
+}
 
 // takeFolder makes the data folder, or claims the one that is there, before anything in it is read or written. A
 // folder that another process holds, or that holds something else than picket's data, is refused by name.
@@ -40,11 +43,11 @@ func takeFolder(dir string) (*hold, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the data folder: %w: it must belong to the user who runs picket", err)
 	}
-	own, other := false, ""
+	own, fresh, other := false, true, ""
 	for _, e := range es {
 		switch n := e.Name(); {
 		case n == StateName, n == holdName:
-			own = true
+			own, fresh = true, fresh && n != StateName
 		case n == "lost+found", strings.HasPrefix(n, "."):
 		default:
 			other = n
@@ -70,7 +73,7 @@ func takeFolder(dir string) (*hold, error) {
 		}
 		return nil, errors.Join(fmt.Errorf("the data folder %s is held by %s: stop that server, or name another folder with --data", abs, who), f.Close())
 	}
-	h := &hold{f}
+	h := &hold{f, fresh}
 	err = f.Truncate(0)
 	if err == nil {
 		_, err = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+" "+time.Now().UTC().Format(time.RFC3339)+"\n"), 0)

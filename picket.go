@@ -93,6 +93,7 @@ type Picket struct {
 	publicURL string
 	tripURL   string
 	password  string // of the first account, when this start made it
+	moved     bool   // the walk-through's document was made for another trip address
 
 	loops   sync.WaitGroup
 	stop    context.CancelFunc
@@ -419,7 +420,7 @@ func (p *Picket) Start(ctx context.Context) error {
 	p.loop("detect", func() error { return p.detect.Run(run) })
 	p.loop("canary", func() error { return p.canary.Run(run) })
 	p.loop("playbook", func() error { return p.playbooks.Run(run) })
-	if p.password, _, err = p.web.EnsureOwner(ctx, !p.cfg.Demo); err != nil {
+	if err := p.firstAccount(ctx); err != nil {
 		return err
 	}
 	if p.cfg.Demo {

@@ -100,6 +100,29 @@ func TestServeRefusesWhatItCanNotRun(t *testing.T) {
 	if out, err := cmd.CombinedOutput(); err == nil || cmd.ProcessState.ExitCode() != 2 || !strings.Contains(string(out), "PICKET_THREADS") {
 		t.Errorf("a wrong value in the environment: %v %s", err, out)
 	}
+	// A workspace gets no walk-through on top.
+	plain := filepath.Join(dir, "plain")
+	cmd = exec.Command(s.bin, append([]string{"serve", "--data", plain}, free()...)...)
+	welcome, err := os.Create(filepath.Join(dir, "welcome"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer welcome.Close()
+	cmd.Stdout = welcome
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, 30*time.Second, "a plain server", func() bool {
+		b, err := os.ReadFile(welcome.Name())
+		return err == nil && strings.Contains(string(b), "shown this once")
+	})
+	_ = cmd.Process.Signal(syscall.SIGTERM)
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("the plain server's end: %v", err)
+	}
+	if code, text := tryCommand(t, s.bin, append([]string{"serve", "--demo", "--data", plain}, free()...)...); code != 1 || !strings.Contains(text, "already") {
+		t.Errorf("a walk-through on top of a workspace: %d %s", code, text)
+	}
 	// While the server runs, a command goes through its socket; when it is gone, the command opens the folder.
 	if got := s.run("canary", "list"); !strings.Contains(got, s.TokenID) {
 		t.Errorf("through the socket: %s", got)

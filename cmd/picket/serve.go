@@ -53,6 +53,9 @@ func serveCommand() *cobra.Command {
 			}
 			if err := p.Start(c.Context()); err != nil {
 				_ = p.Close() // the error of Start says what went wrong
+				if c.Context().Err() != nil {
+					return nil // told to end while it was starting
+				}
 				return err
 			}
 			fmt.Fprint(c.OutOrStdout(), p.Welcome())

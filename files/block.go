@@ -7,6 +7,7 @@ import (
 	"io"
 	"runtime"
 	"sync"
+	"sync/atomic"
 )
 
 const blockBytes = 512 << 10
@@ -40,8 +41,8 @@ type cutter interface {
 }
 
 // blocks reads a text file in runs of whole rows.
-func blocks(in *input, c cutter, emit func(*block) bool) error {
-	r, closer, err := openText(in.path)
+func blocks(in *input, c cutter, count *atomic.Int64, emit func(*block) bool) error {
+	r, closer, err := openText(in.path, count)
 	if err != nil {
 		return err
 	}

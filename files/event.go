@@ -31,7 +31,7 @@ func (t *table) isEventLog(ctx context.Context) (bool, error) {
 			return true, nil
 		}
 		event, seen := false, false
-		err := blocks(in, in.cutter(), func(b *block) bool {
+		err := blocks(in, in.cutter(), nil, func(b *block) bool {
 			if len(b.rows) == 0 {
 				return ctx.Err() == nil
 			}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 
 	"picket/kql/value"
 )
@@ -50,7 +51,7 @@ func (f *found) merge(g *found) error {
 }
 
 // infer reads the files of a table and gives its columns. All files are JSON or all are CSV.
-func infer(ctx context.Context, t *table) (value.Schema, error) {
+func infer(ctx context.Context, t *table, progress func(table string, read, total int64)) (value.Schema, error) {
 	if len(t.inputs) > 0 && t.inputs[0].comma == 0 {
 		if event, err := t.isEventLog(ctx); err != nil {
 			return nil, err
@@ -62,9 +63,14 @@ func infer(ctx context.Context, t *table) (value.Schema, error) {
 	}
 	all := newFound()
 	var mergeErr error
+	var read atomic.Int64
+	total := int64(0)
+	for _, in := range t.inputs {
+		total += in.size
+	}
 	err := pipeline(ctx, func(emit func(*block) bool) error {
 		for _, in := range t.inputs {
-			if err := blocks(in, in.cutter(), emit); err != nil {
+			if err := blocks(in, in.cutter(), &read, emit); err != nil {
 				return err
 			}
 		}
@@ -79,6 +85,9 @@ func infer(ctx context.Context, t *table) (value.Schema, error) {
 		return inferObjects(b)
 	}, func(f *found) bool {
 		mergeErr = all.merge(f)
+		if progress != nil {
+			progress(t.name, read.Load(), total)
+		}
 		return mergeErr == nil
 	})
 	if err == nil {

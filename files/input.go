@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 
 	"github.com/klauspost/compress/zstd"
 	"golang.org/x/text/encoding/unicode"
@@ -60,7 +61,7 @@ func newInput(path string, given Format) (*input, error) {
 	if in.format == Parquet {
 		return in, nil
 	}
-	r, closer, err := openText(path)
+	r, closer, err := openText(path, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -158,12 +159,13 @@ scan:
 }
 
 // openText opens a file as UTF-8 text: gzip and zstd are undone, byte order marks are taken and UTF-16 is turned.
-func openText(path string) (io.Reader, func(), error) {
+// count, unless nil, adds up the bytes of the file that were read.
+func openText(path string, count *atomic.Int64) (io.Reader, func(), error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, nil, err
 	}
-	br := bufio.NewReaderSize(f, 256<<10)
+	br := bufio.NewReaderSize(counted{f, count}, 256<<10)
 	magic, _ := br.Peek(4)
 	closer := func() { f.Close() }
 	var r io.Reader = br
@@ -192,4 +194,18 @@ func openText(path string) (io.Reader, func(), error) {
 		return transform.NewReader(tr, unicode.BOMOverride(transform.Nop)), closer, nil
 	}
 	return tr, closer, nil
+}
+
+// counted adds up what is read.
+type counted struct {
+	r io.Reader
+	n *atomic.Int64
+}
+
+func (c counted) Read(b []byte) (int, error) {
+	n, err := c.r.Read(b)
+	if c.n != nil {
+		c.n.Add(int64(n))
+	}
+	return n, err
 }

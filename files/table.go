@@ -50,6 +50,9 @@ type Options struct {
 	MemoryLimit int64  // bytes that a query's operators may hold, in Go and again in SQL; 0 is 1 GiB
 	Threads     int    // of SQL; 0 is 2
 	TempDir     string // for what SQL can't hold in memory; "" is the system's
+	// Progress is told how much of a table's files has been read to find its types, of how much; nil is nobody. It is
+	// called from one goroutine at a time, many times a second.
+	Progress func(table string, read, total int64)
 }
 
 // Set is some files as the tables of a database. Safe for concurrent use.
@@ -118,7 +121,7 @@ func Open(ctx context.Context, specs []Spec, o Options) (_ *Set, err error) {
 		if t.parquet() {
 			err = s.openParquet(ctx, t)
 		} else {
-			t.schema, err = infer(ctx, t)
+			t.schema, err = infer(ctx, t, o.Progress)
 		}
 		if err != nil {
 			return nil, err
@@ -244,7 +247,7 @@ func (t *table) scanText(ctx context.Context, n *plan.Scan) exec.Frames {
 		err := pipeline(ctx, func(emit func(*block) bool) error {
 			for _, in := range t.inputs {
 				goOn := true
-				err := blocks(in, in.cutter(), func(b *block) bool {
+				err := blocks(in, in.cutter(), nil, func(b *block) bool {
 					goOn = emit(b)
 					return goOn
 				})

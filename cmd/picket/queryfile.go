@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mattn/go-isatty"
 	"github.com/spf13/cobra"
 
 	"picket/azure"
@@ -67,7 +68,8 @@ func (f *fileFlags) open(ctx context.Context, in io.Reader) (_ *files.Set, close
 		}
 		specs = append(specs, sp)
 	}
-	set, err := files.Open(ctx, specs, files.Options{Format: files.Format(f.format), MemoryLimit: f.memory << 20})
+	set, err := files.Open(ctx, specs, files.Options{Format: files.Format(f.format), MemoryLimit: f.memory << 20, Progress: progress()})
+	clearProgress()
 	if errors.Is(err, files.ErrNoFile) {
 		err = &exitError{exitNotFound, err}
 	}
@@ -75,6 +77,32 @@ func (f *fileFlags) open(ctx context.Context, in io.Reader) (_ *files.Set, close
 		return nil, nil, err
 	}
 	return set, func() { set.Close(); remove() }, nil
+}
+
+// progress draws how far long reading is, when somebody sits at the terminal and waits.
+func progress() func(table string, read, total int64) {
+	if !isatty.IsTerminal(os.Stderr.Fd()) {
+		return nil
+	}
+	begin := time.Now()
+	last := begin
+	return func(table string, read, total int64) {
+		now := time.Now()
+		if total == 0 || now.Sub(begin) < time.Second || now.Sub(last) < 200*time.Millisecond {
+			return
+		}
+		last = now
+		const width = 30
+		n := int(min(read, total) * width / total)
+		fmt.Fprintf(os.Stderr, "\r\x1b[Kreading %s [%s%s] %d%%", table, strings.Repeat("#", n), strings.Repeat(".", width-n), min(read, total)*100/total)
+	}
+}
+
+// clearProgress wipes the line of the progress away.
+func clearProgress() {
+	if isatty.IsTerminal(os.Stderr.Fd()) {
+		fmt.Fprint(os.Stderr, "\r\x1b[K")
+	}
 }
 
 // spoolInput keeps standard input in a file, for its types are known only after its last row.

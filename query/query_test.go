@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand"
 	"os"
 	"path/filepath"
 	"sort"
@@ -230,5 +231,23 @@ func TestExplain(t *testing.T) {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q in\n%s", want, got)
 		}
+	}
+}
+
+func TestLongSQLEndsInTime(t *testing.T) {
+	e := genEngine(t, rand.New(rand.NewSource(1)), false)
+	q := "T | extend k = b | project k"
+	for i := range 5 {
+		q += fmt.Sprintf(" | join kind=inner (T | project k = b, x%d = l) on k | project-away k1", i)
+	}
+	q += " | summarize sum(x0), sum(x4)"
+	start := time.Now()
+	_, err := e.Run(ctx, Request{Text: q, Timeout: 300 * time.Millisecond})
+	if !errors.Is(err, context.DeadlineExceeded) || time.Since(start) > 20*time.Second {
+		t.Error(time.Since(start), err)
+	}
+	// the next question has a snapshot of its own
+	if got := text(run(t, e, Request{Text: "T | count"})); got != "80" {
+		t.Error(got)
 	}
 }

@@ -20,11 +20,13 @@ import (
 // PICKET_<KEY> (upper case, - as _; lists by comma, maps as k=v by comma), and most are flags of serve. A flag
 // wins over the environment, the environment over the file.
 type Config struct {
-	Data   string `yaml:"data"`   // the data folder, owned by one server
-	Listen string `yaml:"listen"` // TLS: page and APIs
-	Trip   string `yaml:"trip"`   // HTTP: token trips and nothing else
-	DNS    string `yaml:"dns"`    // UDP and TCP: DNS tokens; "" is off
-	HTTP   string `yaml:"http"`   // plain HTTP on a loopback address: collector, callbacks; "" is off
+	Data      string `yaml:"data"`       // the data folder, owned by one server
+	Listen    string `yaml:"listen"`     // TLS: page and APIs
+	Trip      string `yaml:"trip"`       // HTTP: token trips and nothing else
+	DNS       string `yaml:"dns"`        // UDP and TCP: DNS tokens; "" is off
+	Syslog    string `yaml:"syslog"`     // UDP and TCP: syslog, CEF, LEEF; "" is off
+	SyslogTLS string `yaml:"syslog-tls"` // TCP with TLS: the same; "" is off
+	HTTP      string `yaml:"http"`       // plain HTTP on a loopback address: collector, callbacks; "" is off
 
 	PublicURL string `yaml:"public-url"` // how the world reaches --listen
 	TripURL   string `yaml:"trip-url"`   // how the world reaches --trip; documents hold it
@@ -176,7 +178,7 @@ func (c *Config) Validate() error {
 	for _, a := range []struct {
 		flag, addr string
 		needed     bool
-	}{{"--listen", c.Listen, true}, {"--trip", c.Trip, true}, {"--dns", c.DNS, false}, {"--http", c.HTTP, false}} {
+	}{{"--listen", c.Listen, true}, {"--trip", c.Trip, true}, {"--dns", c.DNS, false}, {"--http", c.HTTP, false}, {"--syslog", c.Syslog, false}, {"--syslog-tls", c.SyslogTLS, false}} {
 		if a.addr == "" {
 			if a.needed {
 				return fmt.Errorf("%s: give an address such as 127.0.0.1:8443", a.flag)

@@ -14,6 +14,7 @@ import (
 	"picket/canary"
 	"picket/content"
 	"picket/detect"
+	"picket/ingest/elastic"
 	"picket/playbook"
 )
 
@@ -40,6 +41,8 @@ type Demo struct {
 	Stream         string `json:"stream"`
 	MSIURL         string `json:"msi_url"` // "" without plain HTTP
 	IdentityHeader string `json:"identity_header"`
+	ESTable        string `json:"es_table"`   // where documents of the index wire-syslog go
+	SyslogTCP      string `json:"syslog_tcp"` // host:port, UDP too
 }
 
 const (
@@ -123,6 +126,7 @@ func (p *Picket) arm(ctx context.Context) error {
 	d.WorkspaceID, d.SharedKey, d.TenantID = p.ws.ID, p.ws.SharedKeys[0], p.ws.TenantID
 	d.SubscriptionID, d.ResourceGroup, d.WorkspaceName = p.ws.SubscriptionID, p.ws.ResourceGroup, p.ws.Name
 	var err error
+	d.ESTable, d.SyslogTCP = elastic.LogType(esIndex)+"_CL", p.syslogTCP
 	d.MSIURL = ""
 	if d.HTTPURL != "" {
 		d.MSIURL = d.HTTPURL + "/msi/token"

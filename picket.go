@@ -86,6 +86,7 @@ type Picket struct {
 	playbooks *playbook.Engine
 	saved     *azure.SavedSearches
 	azure     *azure.API
+	syslogTCP string // address of the syslog listener, "" without one
 	web       *web.Server
 
 	handler   http.Handler // everything, behind the page's session and bearers
@@ -308,14 +309,14 @@ func (p *Picket) openWire(ctx context.Context) (err error) {
 		})
 	}
 	mux.Handle("/", p.web)
-	p.handler = azure.Paths(p.bearerUser(mux))
+	p.handler = azure.Paths(p.shippers(p.bearerUser(mux)))
 
 	plain := http.NewServeMux()
 	plain.Handle("/api/logs", p.azure.Collector())
 	plain.Handle("/msi/token", p.azure.MSI())
 	plain.Handle("/workflows/", p.playbooks.InvokeHandler())
 	plain.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	p.plain = plain
+	p.plain = p.shippers(plain)
 	return nil
 }
 
@@ -414,6 +415,9 @@ func (p *Picket) Start(ctx context.Context) error {
 		p.serve("http", ln, p.plain, nil)
 	}
 	p.serve("https", main, p.handler, &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{p.trust.cert}})
+	if err := p.startSyslog(run); err != nil {
+		return err
+	}
 	p.loop("trip", func() error { return p.tripSrv.ServeHTTP(run, tripLn) })
 	p.loop("socket", func() error { return p.ServeSocket(run) })
 	p.loop("lake", func() error { return p.lake.Run(run) })

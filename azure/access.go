@@ -2,6 +2,7 @@ package azure
 
 import (
 	"context"
+	"crypto/subtle"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -159,4 +160,22 @@ func (a *API) revokeGrant(w http.ResponseWriter, r *http.Request) {
 	default:
 		w.WriteHeader(http.StatusNoContent)
 	}
+}
+
+// Secret finds the principal of a client id and its secret, as senders with Basic authentication give them; a
+// personal token may stand in the secret's place under any name.
+func (is *Issuer) Secret(ctx context.Context, id, secret string) (Principal, *Error) {
+	if strings.HasPrefix(secret, patPrefix) {
+		return is.personal(ctx, secret)
+	}
+	no := &Error{Status: 401, Code: "AuthenticationFailed", Message: "The client id and secret are not known here."}
+	var p Principal
+	var hash, role string
+	var disabled bool
+	err := is.db.QueryRow(ctx, `SELECT client_id, name, role, secret_sha256, disabled FROM principal WHERE client_id=?`, strings.ToLower(id)).Scan(&p.ID, &p.Name, &role, &hash, &disabled)
+	if err != nil || disabled || subtle.ConstantTimeCompare([]byte(hash), []byte(hashSecret(secret))) != 1 {
+		return Principal{}, no
+	}
+	p.Role = Role(role)
+	return p, nil
 }

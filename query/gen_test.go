@@ -256,6 +256,9 @@ func (g *gen) boolean() string {
 		func() string {
 			return "(l " + pick(g.r, []string{"in", "!in"}) + " ((U | where " + g.boolean() + " | project l)))"
 		},
+		func() string {
+			return "(s " + pick(g.r, []string{"in~", "!in~", "in"}) + " ((U | where " + g.boolean() + " | project u)))"
+		},
 		func() string { return "(l > toscalar(U | summarize min(l)))" },
 	)
 }

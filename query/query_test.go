@@ -120,8 +120,11 @@ func TestQuestions(t *testing.T) {
 		{"print x=toscalar(SecurityIncident | summarize max(IncidentNumber))", "3"},
 		{"SecurityIncident | where IncidentNumber in ((SecurityIncident | where Status == 'New' | project IncidentNumber)) | count", "2"},
 	} {
-		if got := text(run(t, e, Request{Text: c.q})); got != c.want && sorted(got) != c.want {
-			t.Errorf("%s\n got %s\nwant %s", c.q, got, c.want)
+		for _, noSQL := range []bool{false, true} {
+			e.o.NoSQL = noSQL
+			if got := text(run(t, e, Request{Text: c.q})); got != c.want && sorted(got) != c.want {
+				t.Errorf("%s (without SQL: %v)\n got %s\nwant %s", c.q, noSQL, got, c.want)
+			}
 		}
 	}
 }
@@ -137,7 +140,13 @@ func TestWindows(t *testing.T) {
 	}
 	count := func(r Request) string {
 		r.Text = "SecurityIncident | count"
-		return text(run(t, e, r))
+		e.o.NoSQL = false
+		got := text(run(t, e, r))
+		e.o.NoSQL = true
+		if s := text(run(t, e, r)); s != got {
+			t.Errorf("%s with SQL, %s without", got, s)
+		}
+		return got
 	}
 	if got := count(Request{From: at("2026-11-20T11:00:00Z")}); got != "2" {
 		t.Error("from is inclusive:", got)

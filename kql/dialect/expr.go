@@ -137,7 +137,7 @@ func (s scope) scalarSub(e *plan.ScalarSub) (sx, bool) {
 
 // inSub says x in (table): null is in no list, and nulls in the list match nothing.
 func (s scope) inSub(e *plan.InSub, truth bool) (sx, bool) {
-	if e.CaseInsensitive || e.Op == "HasAny" || e.Op == "HasAll" {
+	if e.Op == "HasAny" || e.Op == "HasAll" {
 		return sx{}, false
 	}
 	x, ok := s.expr(e.X)
@@ -163,6 +163,12 @@ func (s scope) inSub(e *plan.InSub, truth bool) (sx, bool) {
 		if _, b, ok = joinKey(x, inner.cols[r.out[0].ID]); !ok {
 			return sx{}, false
 		}
+	}
+	if e.CaseInsensitive {
+		if x.t != value.String {
+			return sx{}, false
+		}
+		a, b = "lower("+a+")", "lower("+b+")"
 	}
 	if y.null {
 		inner.where = append(inner.where, b+" IS NOT NULL")

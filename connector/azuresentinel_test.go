@@ -13,6 +13,7 @@ import (
 	"picket/connector"
 	"picket/detect"
 	"picket/ingest"
+	"picket/kql/value"
 	"picket/lake"
 	"picket/playbook"
 	"picket/playbook/expr"
@@ -45,6 +46,7 @@ type caseWorld struct {
 	s  *connector.Sentinel
 	in *detect.Incident
 	e  *playbook.Engine
+	q  func(context.Context, query.Request) (*query.Result, error)
 }
 
 func newCaseWorld(t *testing.T) *caseWorld {
@@ -60,7 +62,8 @@ func newCaseWorld(t *testing.T) *caseWorld {
 		t.Fatal(err)
 	}
 	in := ingest.New(ingest.Options{Lake: lk})
-	q := query.New(query.Options{Lake: lk})
+	q := query.New(query.Options{Lake: lk, Builtin: map[string]value.Schema{"SecurityAlert": detect.AlertSchema, "SecurityIncident": detect.IncidentSchema,
+		"Heartbeat": {{Name: "TimeGenerated", Type: value.Datetime}, {Name: "Computer", Type: value.String}, {Name: "Category", Type: value.String}}}})
 	ws := detect.Workspace{ID: "11111111-2222-3333-4444-555555555555", SubscriptionID: "sub", ResourceGroup: "rg", Name: "soc"}
 	d, err := detect.New(detect.Deps{State: db, Query: q.Run, Append: in.Rows, Workspace: ws, URL: func(id string) string { return "https://picket.example/incidents/" + id },
 		Check: func(ctx context.Context, text string) (detect.Checked, error) {
@@ -90,7 +93,7 @@ func newCaseWorld(t *testing.T) *caseWorld {
 	if err != nil || len(list) != 1 {
 		t.Fatalf("%d incidents, %v", len(list), err)
 	}
-	w := &caseWorld{s: &connector.Sentinel{Detector: d, Workspace: ws}, in: list[0]}
+	w := &caseWorld{s: &connector.Sentinel{Detector: d, Workspace: ws}, in: list[0], q: q.Run}
 	w.e, err = playbook.New(playbook.Deps{DB: db, KeyFile: filepath.Join(dir, "key"), PublicURL: "https://picket.example", Log: slog.New(slog.DiscardHandler), Connectors: connector.All(connector.Deps{Sentinel: w.s, Query: q.Run})})
 	if err != nil {
 		t.Fatal(err)

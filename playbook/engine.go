@@ -44,6 +44,11 @@ type Engine struct {
 	scale float64 // of retry and poll waits; tests shorten them
 }
 
+const (
+	defaultSubscription = "00000000-0000-4000-8000-000000000001"
+	defaultTenant       = "00000000-0000-4000-8000-000000000002"
+)
+
 // New opens the engine on its store. Nothing runs until [Engine.Run].
 func New(d Deps) (*Engine, error) {
 	if d.DB == nil {
@@ -64,8 +69,8 @@ func New(d Deps) (*Engine, error) {
 			*s = v
 		}
 	}
-	def(&d.SubscriptionID, "00000000-0000-4000-8000-000000000001")
-	def(&d.TenantID, "00000000-0000-4000-8000-000000000002")
+	def(&d.SubscriptionID, defaultSubscription)
+	def(&d.TenantID, defaultTenant)
 	def(&d.ResourceGroup, "picket")
 	def(&d.Location, "local")
 	seen := map[string]bool{}

@@ -32,6 +32,7 @@ type TrialCall struct {
 	Target     string       // the URI of an Http action, the path of a connector's operation, the id of a workflow or function
 	Inputs     *expr.Object // evaluated; secrets masked
 	Declared   *definition.Action
+	Definition *definition.Definition
 }
 
 // outward says that an action of this type speaks to something outside the workflow, or is run by something else.
@@ -60,7 +61,7 @@ func (r *run) try(ctx context.Context, a *definition.Action, f *frame, rec *reco
 	if in == nil {
 		in = &expr.Object{}
 	}
-	c := &TrialCall{Action: a.Name, Type: a.Type, Repetition: f.rep, Inputs: object(r.mask(in)), Declared: a}
+	c := &TrialCall{Action: a.Name, Type: a.Type, Repetition: f.rep, Inputs: object(r.mask(in)), Declared: a, Definition: r.def}
 	c.Method = strings.ToUpper(expr.Text(in.Value("method")))
 	switch a.Type {
 	case "ApiConnection", "ApiConnectionWebhook":

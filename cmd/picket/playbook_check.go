@@ -6,9 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -16,7 +14,6 @@ import (
 	"picket/connector"
 	"picket/playbook"
 	"picket/playbook/expr"
-	"picket/state"
 )
 
 type checkNeed struct {
@@ -90,7 +87,7 @@ func printCheck(w io.Writer, r checkResult) {
 
 func checkFile(ctx context.Context, path string) checkResult {
 	r := checkResult{File: path, Errors: []checkError{}, Needs: []checkNeed{}}
-	dep, err := validateFile(ctx, path)
+	uses, needs, err := validateFile(ctx, path)
 	if err != nil {
 		e := checkError{"InvalidTemplate", err.Error()}
 		var pe *playbook.Error
@@ -109,10 +106,10 @@ func checkFile(ctx context.Context, path string) checkResult {
 			r.Needs = append(r.Needs, n)
 		}
 	}
-	for _, u := range dep.Uses {
+	for _, u := range uses {
 		add(checkNeed{Connector: u.Connector, Operation: u.Operation, Served: u.Served, Where: u.Where})
 	}
-	for _, n := range dep.Needs {
+	for _, n := range needs {
 		if n.Kind != "connector" && n.Kind != "operation" {
 			add(checkNeed{Connector: n.Kind, Operation: n.Name, Where: n.Where, Message: n.Message})
 		}
@@ -120,39 +117,20 @@ func checkFile(ctx context.Context, path string) checkResult {
 	return r
 }
 
-func validateFile(ctx context.Context, path string) (_ *playbook.Deployment, err error) {
+func validateFile(ctx context.Context, path string) ([]playbook.Use, []playbook.Need, error) {
 	i, err := os.Stat(path)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if i.Size() > maxTemplateFile {
-		return nil, fmt.Errorf("the file has %d bytes, the limit is %d", i.Size(), maxTemplateFile)
+		return nil, nil, fmt.Errorf("the file has %d bytes, the limit is %d", i.Size(), maxTemplateFile)
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	dir, err := os.MkdirTemp("", "picket-check-")
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	db, err := state.Open(ctx, filepath.Join(dir, "state.db"), playbook.Migrations())
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	e, err := playbook.New(playbook.Deps{DB: db, KeyFile: filepath.Join(dir, "key"), PublicURL: "https://picket.invalid", Log: slog.New(slog.DiscardHandler), Connectors: connector.Catalog()})
-	if err != nil {
-		return nil, err
-	}
-	defer e.Close()
 	text = []byte(strings.TrimPrefix(string(text), "\ufeff"))
-	name := ""
-	if bare(text) {
-		name = strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
-	}
-	return e.Deploy(ctx, playbook.DeployRequest{Name: name, Template: text, Parameters: playbook.MadeUpParameters(text), AllowNeeds: true, Validate: true})
+	return playbook.Needs(ctx, text, playbook.MadeUpParameters(text), connector.Catalog())
 }
 
 // bare says that a file holds a workflow definition rather than a template.

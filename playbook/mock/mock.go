@@ -35,7 +35,7 @@ const maxFile = 64 << 20 // bytes of one file
 // Set is a folder of answers.
 type Set struct {
 	Dir string
-	// DryRun answers what has no recorded answer with 200 and an empty object, in place of failing the action.
+	// DryRun answers what has no recorded answer with a made-up one (see Sample), in place of failing the action.
 	DryRun bool
 	// PassThrough lets what has no recorded answer go out.
 	PassThrough bool
@@ -145,7 +145,7 @@ func (s *Set) Answer(_ context.Context, c *playbook.TrialCall) (*playbook.Respon
 	case s.PassThrough:
 		return nil, nil
 	case s.DryRun:
-		return &playbook.Response{Status: 200, Headers: map[string]string{"Content-Type": "application/json"}, Body: &expr.Object{}}, nil
+		return Sample(c), nil
 	}
 	return nil, fmt.Errorf("the action '%s' has no recorded answer: write %s, or record one", c.Action, filepath.Join(s.Dir, fileName(c.Action)+".json"))
 }

@@ -120,7 +120,12 @@ func (c *client) send(ctx context.Context, method, path string, in, out any) err
 // do makes a request and decodes its JSON into out (a *[]byte takes the body as it is). An error answer becomes
 // an error with the server's message and an exit code.
 func (c *client) do(ctx context.Context, method, path, ctype string, body []byte, out any) error {
-	req, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
+	return c.stream(ctx, method, path, ctype, bytes.NewReader(body), out)
+}
+
+// stream is do for bodies that are too large to be held.
+func (c *client) stream(ctx context.Context, method, path, ctype string, body io.Reader, out any) error {
+	req, err := http.NewRequestWithContext(ctx, method, c.base+path, body)
 	if err != nil {
 		return err
 	}

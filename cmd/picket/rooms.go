@@ -5,9 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"mime/multipart"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -452,81 +450,4 @@ func showIncident(c *cobra.Command, t *target, cl *client, id string) error {
 		}
 	}
 	return nil
-}
-
-func geoCommand(t *target) *cobra.Command {
-	imp := &cobra.Command{
-		Use: "import FILE…", Short: "Import MaxMind-format, CSV or Tor list files", Args: argsBetween(1, 0, "files"),
-		RunE: func(c *cobra.Command, a []string) error {
-			return t.with(c.Context(), func(cl *client) error {
-				for _, path := range a {
-					b, err := os.ReadFile(path)
-					if err != nil {
-						return err
-					}
-					var buf bytes.Buffer
-					m := multipart.NewWriter(&buf)
-					part, err := m.CreateFormFile("file", filepath.Base(path))
-					if err != nil {
-						return err
-					}
-					if _, err := part.Write(b); err != nil {
-						return err
-					}
-					if err := m.Close(); err != nil {
-						return err
-					}
-					var out map[string]any
-					if err := cl.do(c.Context(), "POST", "/api/v1/geo/import", m.FormDataContentType(), buf.Bytes(), &out); err != nil {
-						return fmt.Errorf("%s: %w", path, err)
-					}
-					if t.json {
-						if err := printJSON(c.OutOrStdout(), out); err != nil {
-							return err
-						}
-						continue
-					}
-					fmt.Fprintf(c.OutOrStdout(), "imported %s: %v\n", path, out["summary"])
-				}
-				return nil
-			})
-		},
-	}
-	status := &cobra.Command{
-		Use: "status", Short: "Show what is imported and how old it is", Args: args(0, "no arguments"),
-		RunE: func(c *cobra.Command, _ []string) error {
-			return t.with(c.Context(), func(cl *client) error {
-				var raw json.RawMessage
-				if err := cl.get(c.Context(), "/api/v1/geo", &raw); err != nil {
-					return err
-				}
-				if t.json {
-					return printJSON(c.OutOrStdout(), raw)
-				}
-				var out struct {
-					Value []struct {
-						Name, Kind      string
-						Entries         int64
-						Imported, Built time.Time
-					}
-					TorUnknownSince time.Time
-				}
-				if err := json.Unmarshal(raw, &out); err != nil {
-					return err
-				}
-				rows := [][]string{}
-				for _, f := range out.Value {
-					rows = append(rows, []string{f.Name, f.Kind, fmt.Sprint(f.Entries), when(f.Imported), when(f.Built)})
-				}
-				if err := table(c.OutOrStdout(), []string{"FILE", "KIND", "ENTRIES", "IMPORTED", "BUILT"}, rows); err != nil {
-					return err
-				}
-				if !out.TorUnknownSince.IsZero() {
-					fmt.Fprintf(c.OutOrStdout(), "whether an address is a Tor exit is unknown since %s: import a list of exits\n", when(out.TorUnknownSince))
-				}
-				return nil
-			})
-		},
-	}
-	return group(&cobra.Command{Use: "geo", Short: "Places, networks and Tor: files that you bring"}, imp, status)
 }

@@ -83,8 +83,35 @@ func lowerTop(n *plan.Top) plan.Node {
 		c := *in
 		c.Input = lowerTop(&plan.Top{Input: in.Input, N: n.N, Keys: keys})
 		return &c
-	case *plan.Sort:
-		return n // the order of equal rows comes from it
+	case *plan.Union:
+		return topOfEach(n, in)
 	}
 	return n
+}
+
+// topOfEach lets each branch of a union give no more than its own first rows.
+func topOfEach(n *plan.Top, in *plan.Union) plan.Node {
+	if !isConst(n.N) {
+		return n
+	}
+	for _, k := range n.Keys {
+		if !movable(k.Expr) {
+			return n
+		}
+	}
+	c := *in
+	c.Inputs = append([]plan.Node(nil), in.Inputs...)
+	for i, x := range in.Inputs {
+		by, plain := branch(in, i)
+		keys := append([]plan.SortKey(nil), n.Keys...)
+		ok := true
+		for k := range keys {
+			ok = ok && plain.within(keys[k].Expr)
+			keys[k].Expr = replace(keys[k].Expr, by)
+		}
+		if ok {
+			c.Inputs[i] = lowerTop(&plan.Top{Input: x, N: n.N, Keys: keys})
+		}
+	}
+	return &plan.Top{Input: &c, N: n.N, Keys: n.Keys}
 }

@@ -141,45 +141,51 @@ func filter(n plan.Node, preds []plan.Expr) plan.Node {
 func pushUnion(n *plan.Union, preds []plan.Expr) plan.Node {
 	c := *n
 	c.Inputs = append([]plan.Node(nil), n.Inputs...)
-	types := make([]map[plan.ColID]value.Type, len(n.Inputs))
-	for i, in := range n.Inputs {
-		types[i] = map[plan.ColID]value.Type{}
-		for _, col := range in.Cols() {
-			types[i][col.ID] = col.Type
-		}
-	}
-	// a column that an input holds in another type is converted above it
-	plain := idSet{}
-	for j, col := range n.Out {
-		ok := true
-		for i := range n.Inputs {
-			id := n.Map[i][j]
-			ok = ok && (id == 0 || types[i][id] == col.Type)
-		}
-		if ok {
-			plain[col.ID] = true
-		}
-	}
-	down, stay := split(preds, func(e plan.Expr) bool { return plain.within(e) })
-	for i, in := range n.Inputs {
-		by := map[plan.ColID]plan.Expr{}
-		for j, col := range n.Out {
-			switch id := n.Map[i][j]; {
-			case n.Source != 0 && col.ID == n.Source:
-				by[col.ID] = plan.Str(n.Labels[i])
-			case id == 0:
-				by[col.ID] = plan.Null(col.Type)
-			default:
-				by[col.ID] = &plan.ColRef{ID: id, Name: col.Name, T: col.Type}
+	bys := make([]map[plan.ColID]plan.Expr, len(n.Inputs))
+	everywhere := idsOf(n.Out)
+	for i := range n.Inputs {
+		by, plain := branch(n, i)
+		bys[i] = by
+		for id := range everywhere {
+			if !plain[id] {
+				delete(everywhere, id)
 			}
 		}
+	}
+	down, stay := split(preds, func(e plan.Expr) bool { return everywhere.within(e) })
+	for i, in := range n.Inputs {
 		own := make([]plan.Expr, len(down))
 		for k, e := range down {
-			own[k] = replace(e, by)
+			own[k] = replace(e, bys[i])
 		}
 		c.Inputs[i] = push(in, own)
 	}
 	return filter(&c, stay)
+}
+
+// branch tells what the columns of a union are in its input i, and which of them are there in the same type: others
+// are converted above the input.
+func branch(n *plan.Union, i int) (by map[plan.ColID]plan.Expr, plain idSet) {
+	types := map[plan.ColID]value.Type{}
+	for _, c := range n.Inputs[i].Cols() {
+		types[c.ID] = c.Type
+	}
+	by, plain = map[plan.ColID]plan.Expr{}, idSet{}
+	for j, col := range n.Out {
+		id := n.Map[i][j]
+		switch {
+		case n.Source != 0 && col.ID == n.Source:
+			by[col.ID] = plan.Str(n.Labels[i])
+		case id == 0:
+			by[col.ID] = plan.Null(col.Type)
+		default:
+			by[col.ID] = &plan.ColRef{ID: id, Name: col.Name, T: col.Type}
+		}
+		if id == 0 || types[id] == col.Type {
+			plain[col.ID] = true
+		}
+	}
+	return by, plain
 }
 
 // pushJoin sends what reads one side to that side, where the kind of join keeps no row of it that the predicate

@@ -59,6 +59,7 @@ func TestPlans(t *testing.T) {
 		{"T | join kind=inner U on a | where b > 1 and c > 2", "", ""},
 		{"T | where false | union U", "", "Scan T"},
 		{"T | extend x = strlen(s) | sort by a asc | take 3", "Top", "Sort"},
+		{"union T, U | top 3 by TimeGenerated | project a", "    Top", ""},
 	} {
 		q := parse(t, c.q)
 		before, after := shape(q), shape(Rewrite(q, options).Query)
@@ -354,11 +355,11 @@ func pipeline(r *rand.Rand) string {
 			" | join kind=inner (U | project a, c1 = c) on a | project-away a1", " | join kind=leftouter (U | summarize c2 = max(c) by a) on a | project-away a1",
 			" | join kind=leftanti (U | where " + pred() + ") on a", " | join kind=leftsemi U on a, s",
 			" | mv-expand z = range(1, 2, 1) to typeof(long)", " | sort by TimeGenerated asc | serialize rn = row_number() | where a > 1",
-			" | union (T | where " + pred() + ")", " | parse s with * 'k=' kk:long", " | extend c3 = 'k' | where c3 == 'k'",
+			" | union (T | where " + pred() + ")", " | union (T | where " + pred() + ") | top 4 by TimeGenerated asc | project TimeGenerated, a, s", " | parse s with * 'k=' kk:long", " | extend c3 = 'k' | where c3 == 'k'",
 		}
 		op := ops[r.Intn(len(ops))]
 		ties := strings.Contains(q, "join") || strings.Contains(q, "mv-expand") || strings.Contains(q, "union") || strings.Contains(q, "summarize")
-		if ties && (strings.Contains(op, "take") || strings.Contains(op, "top") || strings.Contains(op, "arg_max") || strings.Contains(op, "row_number")) {
+		if (ties || strings.Contains(q, "top")) && (strings.Contains(op, "take") || strings.Contains(op, "top") || strings.Contains(op, "arg_max") || strings.Contains(op, "row_number")) {
 			continue // rows with one time: which of them comes first is open
 		}
 		q += op

@@ -42,7 +42,7 @@ type cutter interface {
 
 // blocks reads a text file in runs of whole rows.
 func blocks(in *input, c cutter, count *atomic.Int64, emit func(*block) bool) error {
-	r, closer, err := openText(in.path, count)
+	r, closer, err := openText(in.path, in.size, count)
 	if err != nil {
 		return err
 	}

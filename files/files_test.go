@@ -268,3 +268,29 @@ func FuzzScan(f *testing.F) {
 		}
 	})
 }
+
+func TestRowsThatAreAddedLaterDontCount(t *testing.T) {
+	p := write(t, "x.ndjson", "{\"a\":1}\n")
+	s, err := Open(context.Background(), []Spec{{Path: p}}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := os.WriteFile(p, []byte("{\"a\":1}\n{\"b\":2}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := s.Compile(context.Background(), "x | count", Query{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := c.Run(context.Background())
+	if err != nil || form(res.Tables[0]) != "Count:long\n1\n" {
+		t.Error(res, err)
+	}
+	if _, err := Open(context.Background(), []Spec{{Path: os.DevNull}}, Options{}); err == nil || !strings.Contains(err.Error(), "no regular file") {
+		t.Error(err)
+	}
+	if _, err := Open(context.Background(), []Spec{{Path: t.TempDir()}}, Options{}); err == nil || !strings.Contains(err.Error(), "is a folder") {
+		t.Error(err)
+	}
+}

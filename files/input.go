@@ -54,6 +54,9 @@ func newInput(path string, given Format) (*input, error) {
 	if st.IsDir() {
 		return nil, fmt.Errorf("%s is a folder: name its files, as in '%s'", path, filepath.Join(path, "*.json"))
 	}
+	if !st.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is no regular file, and a file is read more than once: pipe it into --file -", path)
+	}
 	in := &input{path: path, format: given, size: st.Size()}
 	if in.format == "" {
 		in.format = byName(path)
@@ -61,7 +64,7 @@ func newInput(path string, given Format) (*input, error) {
 	if in.format == Parquet {
 		return in, nil
 	}
-	r, closer, err := openText(path, nil)
+	r, closer, err := openText(path, in.size, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -159,13 +162,14 @@ scan:
 }
 
 // openText opens a file as UTF-8 text: gzip and zstd are undone, byte order marks are taken and UTF-16 is turned.
-// count, unless nil, adds up the bytes of the file that were read.
-func openText(path string, count *atomic.Int64) (io.Reader, func(), error) {
+// No more than size bytes of the
+// file are read, so that rows that are added meanwhile don't count. count, unless nil, adds up the bytes of the file that were read.
+func openText(path string, size int64, count *atomic.Int64) (io.Reader, func(), error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, nil, err
 	}
-	br := bufio.NewReaderSize(counted{f, count}, 256<<10)
+	br := bufio.NewReaderSize(counted{io.LimitReader(f, size), count}, 256<<10)
 	magic, _ := br.Peek(4)
 	closer := func() { f.Close() }
 	var r io.Reader = br

@@ -68,6 +68,7 @@ func TestQueryOverFiles(t *testing.T) {
 		{[]string{"--file", p + "x", "T"}, "", "no such file", exitNotFound},
 		{[]string{"--file", p, "--format", "xml", "T"}, "", "--format", exitUsage},
 		{[]string{"--file", p}, "", "one query", exitUsage},
+		{[]string{"--file", p, "--file-format", "xml", "T"}, "", "--file-format", exitUsage},
 		{[]string{"--file", "-", "T"}, "{\"a\":1}\n{\"a\"", ":2: not JSON", exitFailure},
 	} {
 		out, code := command(t, c.stdin, append([]string{"query"}, c.args...)...)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,10 +41,13 @@ func (f *fileFlags) open(ctx context.Context, in io.Reader) (_ *files.Set, close
 	if f.memory < 16 {
 		return nil, nil, &exitError{exitUsage, fmt.Errorf("--file-memory %d: give at least 16 (MiB)", f.memory)}
 	}
-	spool := ""
+	if f.format != "" && !slices.Contains(files.Formats(), f.format) {
+		return nil, nil, &exitError{exitUsage, fmt.Errorf("--file-format %q: give one of %s", f.format, strings.Join(files.Formats(), ", "))}
+	}
+	var spools []string
 	remove := func() {
-		if spool != "" {
-			os.Remove(spool)
+		for _, p := range spools {
+			os.Remove(p)
 		}
 	}
 	defer func() {
@@ -54,22 +58,35 @@ func (f *fileFlags) open(ctx context.Context, in io.Reader) (_ *files.Set, close
 	var specs []files.Spec
 	for _, s := range f.specs {
 		sp := files.ParseSpec(s)
-		if sp.Path == "-" {
-			if spool != "" {
-				return nil, nil, &exitError{exitUsage, errors.New("--file -: standard input is one file")}
-			}
-			if spool, err = spoolInput(in); err != nil {
+		var from io.Reader
+		switch st, err := os.Stat(sp.Path); {
+		case sp.Path == "-" && in == nil:
+			return nil, nil, &exitError{exitUsage, errors.New("--file -: standard input is one file")}
+		case sp.Path == "-":
+			from, in = in, nil
+		case err == nil && !st.Mode().IsRegular() && !st.IsDir(): // a pipe can be read once only
+			p, err := os.Open(sp.Path)
+			if err != nil {
 				return nil, nil, err
 			}
-			sp.Path = spool
+			defer p.Close()
+			from = p
+		}
+		if from != nil {
+			path, err := spoolInput(from)
+			if err != nil {
+				return nil, nil, err
+			}
+			spools = append(spools, path)
+			sp.Path = path
 			if sp.Name == "" {
 				sp.Name = "T"
 			}
 		}
 		specs = append(specs, sp)
 	}
-	set, err := files.Open(ctx, specs, files.Options{Format: files.Format(f.format), MemoryLimit: f.memory << 20, Progress: progress()})
-	clearProgress()
+	set, err := files.Open(ctx, specs, files.Options{Format: files.Format(f.format), MemoryLimit: f.memory << 20, Progress: readingProgress()})
+	clearReading()
 	if errors.Is(err, files.ErrNoFile) {
 		err = &exitError{exitNotFound, err}
 	}
@@ -79,8 +96,8 @@ func (f *fileFlags) open(ctx context.Context, in io.Reader) (_ *files.Set, close
 	return set, func() { set.Close(); remove() }, nil
 }
 
-// progress draws how far long reading is, when somebody sits at the terminal and waits.
-func progress() func(table string, read, total int64) {
+// readingProgress draws how far long reading is, when somebody sits at the terminal and waits.
+func readingProgress() func(table string, read, total int64) {
 	if !isatty.IsTerminal(os.Stderr.Fd()) {
 		return nil
 	}
@@ -98,8 +115,8 @@ func progress() func(table string, read, total int64) {
 	}
 }
 
-// clearProgress wipes the line of the progress away.
-func clearProgress() {
+// clearReading wipes the line of the progress away.
+func clearReading() {
 	if isatty.IsTerminal(os.Stderr.Fd()) {
 		fmt.Fprint(os.Stderr, "\r\x1b[K")
 	}

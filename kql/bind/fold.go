@@ -1,6 +1,7 @@
 package bind
 
 import (
+	"math"
 	"strings"
 
 	"picket/kql/eval"
@@ -152,8 +153,19 @@ func (b *binder) literal(x *syntax.Literal) operand {
 		v = b.convert(x.Inner, x.Type)
 	}
 	v.Type = x.Type
+	if !b.opt.Editor && v.Null && v.Type == value.Long && b.isWhole(x.Span) {
+		b.failHint(x.Span, "SYN0002", "write real(…) or decimal(…) around it", "the number %s does not fit a long", b.text[x.Start:x.End])
+	}
 	k := &plan.Const{Val: v, At: plan.Span(x.Span)}
 	return operand{kind: opScalar, src: x, t: scalar(x.Type), e: k, isConst: true, lit: true, val: &k.Val}
+}
+
+// isWhole says whether a piece of the text is a bare number without a fraction.
+func (b *binder) isWhole(at syntax.Span) bool {
+	if at.Start < 0 || at.End > len(b.text) || at.Start >= at.End {
+		return false
+	}
+	return strings.Trim(b.text[at.Start:at.End], "0123456789") == ""
 }
 
 // convert reads the text of a literal as its type, as the conversion function would.
@@ -235,6 +247,9 @@ func (b *binder) element(x syntax.Expr) (any, typ) {
 	case *syntax.DynamicLit:
 		return b.element(x.Value)
 	case *syntax.UnaryExpr:
+		if l, ok := x.X.(*syntax.Literal); ok && x.Op == syntax.OpUnaryMinus && b.isWhole(l.Span) && strings.TrimLeft(b.text[l.Start:l.End], "0") == "9223372036854775808" {
+			return int64(math.MinInt64), scalar(value.Long)
+		}
 		d, t := b.element(x.X)
 		if x.Op == syntax.OpUnaryMinus {
 			switch n := d.(type) {

@@ -171,9 +171,9 @@ func cut200(s string) string {
 
 // Floors that the corpora must not fall below; raise them when a change raises the figures.
 const (
-	docsFloor     = 0.91
-	emulatorFloor = 0.99
-	refusalsFloor = 0.95
+	docsFloor     = 0.925
+	emulatorFloor = 0.997
+	refusalsFloor = 0.98
 )
 
 // TestCorpusValues compares the interpreter with what the real engine and its documentation answer.

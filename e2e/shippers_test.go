@@ -101,7 +101,7 @@ func TestClientRsyslog(t *testing.T) {
 	eventually(t, 30*time.Second, "3,000 different rows in Syslog", check("Syslog | where Facility == 'auth' and SeverityLevel == 'info' and ProcessName == 'sshd' | summarize n=count(), d=count_distinct(ProcessID)"))
 	eventually(t, 30*time.Second, "3,000 rows in "+s.ESTable, check(s.ESTable+" | where message_s has 'Failed password' | summarize n=count() | extend d=n"))
 	time.Sleep(time.Second) // nothing is sent twice
-	if !check("Syslog | summarize n=count(), d=count_distinct(ProcessID)")() || !check(s.ESTable + " | summarize n=count() | extend d=n")() {
+	if !check("Syslog | summarize n=count(), d=count_distinct(ProcessID)")() || !check(s.ESTable+" | summarize n=count() | extend d=n")() {
 		t.Errorf("rows were added afterwards: %v %v\n%s", s.rows("Syslog | count"), s.rows(s.ESTable+" | count"), out.String())
 	}
 }

@@ -156,9 +156,10 @@ func (p *Picket) geoBag(ip string) (*value.Bag, bool) {
 
 // newPlaybooks opens the engine with the connectors and the host map.
 func (p *Picket) newPlaybooks(deps connector.Deps) (*playbook.Engine, error) {
+	p.diag = newDiagnostics()
 	return playbook.New(playbook.Deps{
 		DB: p.state, KeyFile: filepath.Join(p.cfg.Data, "playbook.key"), PublicURL: p.publicURL, Log: p.log, SubscriptionID: p.ws.SubscriptionID, TenantID: p.ws.TenantID,
-		ResourceGroup: p.ws.ResourceGroup, Location: p.ws.Location, Connectors: connector.All(deps), Resource: p.templateResource, Identity: p.playbookIdentity,
+		ResourceGroup: p.ws.ResourceGroup, Location: p.ws.Location, Connectors: connector.All(deps), Resource: p.templateResource, Identity: p.playbookIdentity, Event: p.diag.note,
 		Outbound: playbook.Outbound{Allow: p.cfg.Outbound, Only: !p.cfg.OutboundPublic, Hosts: p.hostMap()},
 	})
 }

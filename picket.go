@@ -84,6 +84,7 @@ type Picket struct {
 	tripSrv   *trip.Server
 	canary    *canary.Service
 	playbooks *playbook.Engine
+	diag      *diagnostics
 	saved     *azure.SavedSearches
 	azure     *azure.API
 	syslogTCP string // address of the syslog listener, "" without one
@@ -187,7 +188,7 @@ func builtinTables() map[string]value.Schema {
 	sys := value.Schema{{Name: "TenantId", Type: value.String}, {Name: "Type", Type: value.String}}
 	out := map[string]value.Schema{}
 	for name, s := range map[string]value.Schema{
-		"SecurityAlert": detect.AlertSchema, "SecurityIncident": detect.IncidentSchema, "SentinelHealth": detect.HealthSchema,
+		"SecurityAlert": detect.AlertSchema, "SecurityIncident": detect.IncidentSchema, "SentinelHealth": detect.HealthSchema, diagnosticsTable: diagnosticsSchema,
 		canary.TripTable: canary.TripSchema(),
 	} {
 		all := append(value.Schema{}, s...)
@@ -423,6 +424,7 @@ func (p *Picket) Start(ctx context.Context) error {
 	p.loop("lake", func() error { return p.lake.Run(run) })
 	p.loop("detect", func() error { return p.detect.Run(run) })
 	p.loop("canary", func() error { return p.canary.Run(run) })
+	p.loop("diagnostics", func() error { return p.diagnose(run) })
 	p.loop("playbook", func() error { return p.playbooks.Run(run) })
 	if err := p.firstAccount(ctx); err != nil {
 		return err

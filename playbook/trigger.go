@@ -247,7 +247,11 @@ func (e *Engine) fireFor(ctx context.Context, w *workflow, name string, in Trigg
 	if err != nil {
 		return nil, nil, err
 	}
-	e.event(Event{Kind: "trigger", Workflow: w.name, Name: t.Name, Status: Succeeded, Code: "OK", Started: now, Ended: e.now(), Tracking: tracking})
+	first := ""
+	if len(ids) > 0 {
+		first = ids[0]
+	}
+	e.event(Event{Kind: "trigger", Workflow: w.name, Run: first, Name: t.Name, Status: Succeeded, Code: "OK", Started: now, Ended: e.now(), Tracking: tracking})
 	var reply chan *Response
 	e.mu.Lock()
 	executing := e.root != nil

@@ -32,8 +32,15 @@ func (b *binder) command(s *syntax.CommandStmt) {
 	if op.kind == opTable {
 		b.result(op, &syntax.NameRef{Span: s.Span})
 	}
-	if t.Text(c.end) != ";" {
-		return // Microsoft's service lets the rest be
+	if at = c.end; t.Text(at) == ";" {
+		at++
+	} else if at < t.End() {
+		if list, _, _ := t.Query(at); len(list) > 0 {
+			b.fail(b.missingAt(t, at), syntax.CodeExpected, "expected ; before %s", t.Text(at))
+		}
+	}
+	if at == t.End() || t.Text(at) == ";" {
+		return
 	}
 	known := op
 	if known.kind != opTable {
@@ -44,16 +51,10 @@ func (b *binder) command(s *syntax.CommandStmt) {
 		y.sh = b.share(known.tab, commandResults, false)
 	}
 	b.local.add(y)
-	for at = c.end + 1; at < t.End(); {
-		list, end, errs := t.Query(at)
-		b.take(errs)
-		for _, s := range list {
-			b.statement(s, true)
-		}
-		if end <= at {
-			return
-		}
-		at = end
+	list, _, errs := t.Query(at) // what can't be a statement is left alone, as Microsoft's service does
+	b.take(errs)
+	for _, s := range list {
+		b.statement(s, true)
 	}
 }
 
@@ -81,13 +82,11 @@ func (b *binder) matched(m *commandMatcher, c *matchedCommand) operand {
 	if c.broken {
 		b.fail(b.missingAt(t, c.behind), syntax.CodeExpected, "expected %s", oneOf(c.wants))
 	}
-	out := &table{}
+	out := &table{} // no columns where the result isn't known
 	if c.cmd != nil && !c.skipped {
 		for _, col := range c.cmd.Columns {
 			out.cols = append(out.cols, b.newCol(col.Name, scalar(col.Type)))
 		}
-	} else {
-		out.open = true // the result isn't known
 	}
 	out.node = &plan.Values{Out: planCols(out.cols)}
 	x := syntax.Expr(&syntax.NameRef{Span: syntax.Span{Start: dot.Start, End: t.Span(max(c.behind-1, c.at)).End}, Name: commandResults})
@@ -107,12 +106,12 @@ func (b *binder) matched(m *commandMatcher, c *matchedCommand) operand {
 }
 
 // missingAt is where something is missing before the token at a place: over that token, or behind the one before
-// when it stands on another row.
+// when there is more than one blank between them.
 func (b *binder) missingAt(t *syntax.CommandText, at int) syntax.Span {
-	if at < t.End() && !t.FirstInRow(at) {
-		return t.Span(at)
+	next, end := t.Span(at), t.Span(at-1).End
+	if next.Start-end < 2 && !strings.ContainsAny(b.text[end:next.Start], "\r\n") {
+		return next
 	}
-	end := t.Span(at - 1).End
 	return syntax.Span{Start: end, End: end}
 }
 

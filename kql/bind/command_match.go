@@ -182,6 +182,7 @@ func (m *commandMatcher) rule(name string, at int) int {
 			return m.command(at).end
 		}
 		_, end, _ = t.Query(at)
+		return end
 	case "ScriptInput":
 		for t.Text(end) == "." {
 			end = newCommandMatcher(t.Upto(m.limit(end))).command(end).end

@@ -128,10 +128,24 @@ func (c *CommandText) Bracketed(i int) int {
 // Wildcard takes a name with asterisks.
 func (c *CommandText) Wildcard(i int) int { return i + c.parser(i).scanWildcard(0) }
 
-// Query takes statements up to the end of the text.
+// Query takes statements, up to a token that begins none. Those without a semicolon before them are an error.
 func (c *CommandText) Query(i int) ([]Statement, int, ErrorList) {
 	p := c.parser(i)
-	list := p.statements(false)
+	if p.is(";") {
+		p.missing("a statement", "remove the semicolon")
+	}
+	var list []Statement
+	for divided := true; p.peek().kind != tEOF; divided = p.accept(";") {
+		t := p.peek()
+		st := p.statement()
+		if st == nil {
+			break
+		}
+		if !divided {
+			p.errs = append(p.errs, NewError(c.src, Span{t.start, t.end}, CodeExpected, "expected ; before "+t.text, "put ; between statements"))
+		}
+		list = append(list, st)
+	}
 	p.errs.Sort()
 	return list, p.pos, p.errs
 }

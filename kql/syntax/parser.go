@@ -23,7 +23,7 @@ func Parse(text string) (*Document, ErrorList) {
 		return &Document{Span: Span{0, len(text)}}, p.errs
 	}
 	l := lexer{src: text}
-	if l.trivia(); l.at(l.pos) == '.' && isLetter(l.at(l.pos+1)) {
+	if l.trivia(); l.at(l.pos) == '.' && l.at(l.pos+1) != '.' {
 		s := Span{l.pos, len(text)}
 		return &Document{Span: Span{0, len(text)}, Statements: []Statement{&CommandStmt{s, text[l.pos:]}}}, nil
 	}

@@ -60,15 +60,12 @@ func systemOf(row []byte) (*value.Bag, error) {
 }
 
 func inferEvents(b *block) (*found, error) {
-	f := newFound()
 	for _, row := range b.rows {
 		if _, err := systemOf(b.data[row.from:row.to]); err != nil {
 			return nil, &rowError{b.in.path, row.line, err}
 		}
-		f.rows++
-		f.event++
 	}
-	return f, nil
+	return newFound(), nil
 }
 
 // eventFrame reads the wanted columns of a block of events.

@@ -17,8 +17,6 @@ type found struct {
 	at    map[string]int
 	names []string
 	kinds []kind
-	event int // rows that are Windows events
-	rows  int
 }
 
 func newFound() *found { return &found{at: map[string]int{}} }
@@ -45,8 +43,6 @@ func (f *found) merge(g *found) error {
 		}
 		f.kinds[i] |= g.kinds[k]
 	}
-	f.event += g.event
-	f.rows += g.rows
 	return nil
 }
 
@@ -96,7 +92,6 @@ func infer(ctx context.Context, t *table, progress func(table string, read, tota
 	if err != nil {
 		return nil, err
 	}
-	t.rows = all.rows
 	if len(t.inputs) > 0 && t.inputs[0].format == EventLog {
 		return eventSchema(), nil
 	}
@@ -131,7 +126,6 @@ func inferObjects(b *block) (*found, error) {
 	f := newFound()
 	next := 0 // keys mostly come in the order of the row before
 	for _, row := range b.rows {
-		f.rows++
 		err := eachField(b.data[row.from:row.to], func(key []byte, k kind, _ []byte) error {
 			if next < len(f.names) && f.names[next] == string(key) {
 				f.kinds[next] |= k
@@ -256,7 +250,6 @@ func inferCells(b *block) (*found, error) {
 		}
 	}
 	err := eachRecord(b, func(rec []string, _ int) error {
-		f.rows++
 		for i, s := range rec {
 			if f.kinds[i]&kText == 0 { // a text stays one
 				f.kinds[i] |= cellKind(s)

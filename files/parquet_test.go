@@ -2,9 +2,12 @@ package files
 
 import (
 	"context"
+	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"picket/lake/duck"
 )
@@ -76,5 +79,48 @@ func TestParquetInSQLAndInGo(t *testing.T) {
 	parquet(t, filepath.Join(dir, "a-3.parquet"), `SELECT 'no number' AS n`)
 	if _, err := ask(t, "a", Query{}, spec); err == nil || !strings.Contains(err.Error(), "column n is BIGINT in") {
 		t.Error(err)
+	}
+}
+
+// The same rows give the same answers from every format.
+func TestFormatsAgree(t *testing.T) {
+	dir := t.TempDir()
+	var js, cs strings.Builder
+	cs.WriteString("t,u,n,x,ok\n")
+	for i := range 2000 {
+		u := []string{"ann", "Bob", "x-ray,\"q\"", "é", ""}[i%5]
+		ts := time.Date(2024, 1, 1, 0, 0, i*37, i*1000, time.UTC).Format("2006-01-02T15:04:05.000000Z")
+		x := float64(i%113) / 8
+		fmt.Fprintf(&js, "{\"t\":%q,\"u\":%q,\"n\":%d,\"x\":%g,\"ok\":%v}\n", ts, u, i*i-1000, x, i%3 == 0)
+		fmt.Fprintf(&cs, "%s,\"%s\",%d,%g,%v\n", ts, strings.ReplaceAll(u, "\"", "\"\""), i*i-1000, x, i%3 == 0)
+	}
+	nd, cv, pq := filepath.Join(dir, "a.ndjson"), filepath.Join(dir, "a.csv"), filepath.Join(dir, "a.parquet")
+	for p, s := range map[string]string{nd: js.String(), cv: cs.String()} {
+		if err := os.WriteFile(p, []byte(s), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	parquet(t, pq, "SELECT * FROM read_json("+quoteText(nd)+", format='newline_delimited', columns={t: 'TIMESTAMP', u: 'VARCHAR', n: 'BIGINT', x: 'DOUBLE', ok: 'BOOLEAN'})")
+	for _, q := range []string{
+		"a | getschema | project ColumnName, ColumnType",
+		"a | count",
+		"a | summarize c = count(), s = sum(n), m = max(x), d = dcount(u) by ok, bin(t, 6h) | sort by ok asc, t asc",
+		"a | where u has 'RAY' or u == '' | summarize count() by u | sort by u asc",
+		"a | where t between (datetime(2024-01-01 05:00) .. 1h) and n % 7 == 3 | project t, u, n, x, ok | sort by n asc",
+		"a | extend k = strcat(u, '|', tostring(x)), b = bin(n, 1000) | sort by b desc, k asc | take 20 | project k, b",
+		"a | summarize make_set(u), avg(x), percentile(n, 90) by ok | sort by ok asc",
+		"a | where u !contains 'o' and not(ok) | distinct u | sort by u asc",
+		"a | sort by n asc | extend p = prev(n), d = t - prev(t) | where p > n - 500 | project n, p, d",
+		"a | join kind=leftouter (a | where ok | project n, z = x) on n | summarize count(), sum(z)",
+	} {
+		want, err := ask(t, q, Query{}, Spec{Path: nd})
+		if err != nil {
+			t.Fatal(q, err)
+		}
+		for _, p := range []string{cv, pq} {
+			if got, err := ask(t, q, Query{}, Spec{Path: p}); err != nil || got != want {
+				t.Errorf("%s over %s gives (%v)\n%s\nnot\n%s", q, filepath.Base(p), err, got, want)
+			}
+		}
 	}
 }

@@ -67,7 +67,6 @@ type table struct {
 	name   string
 	inputs []*input
 	schema value.Schema
-	rows   int       // of text files
 	cols   []duckCol // of Parquet
 	from   string    // of Parquet: what SQL reads
 }

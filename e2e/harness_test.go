@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -117,7 +118,7 @@ type server struct {
 	data string
 	args []string
 	cmd  *exec.Cmd
-	log  *bytes.Buffer
+	log  *serverLog
 	picket.Demo
 	http *http.Client
 }
@@ -133,7 +134,7 @@ func newServer(t *testing.T, extra ...string) *server {
 // newServerIn is a server that is not started yet.
 func newServerIn(t *testing.T, data string, extra ...string) *server {
 	t.Helper()
-	s := &server{t: t, bin: binary(t), data: data, log: &bytes.Buffer{}}
+	s := &server{t: t, bin: binary(t), data: data, log: &serverLog{}}
 	s.args = append([]string{"serve", "--demo", "--data", s.data, "--content", shared(t),
 		"--listen", freeAddr(t), "--trip", freeAddr(t), "--dns", freeAddr(t), "--http", freeAddr(t)}, extra...)
 	t.Cleanup(func() {
@@ -152,14 +153,28 @@ func tail(s string, n int) string {
 	return s
 }
 
-type lockedWriter struct{ b *bytes.Buffer }
+// serverLog is what the server printed so far.
+type serverLog struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
 
-func (w lockedWriter) Write(p []byte) (int, error) { return w.b.Write(p) }
+func (l *serverLog) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *serverLog) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
 
 func (s *server) start() {
 	s.t.Helper()
 	s.cmd = exec.Command(s.bin, s.args...)
-	s.cmd.Stdout, s.cmd.Stderr = lockedWriter{s.log}, lockedWriter{s.log}
+	s.cmd.Stdout = s.log
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	s.cmd.Stderr = s.cmd.Stdout
 	if err := s.cmd.Start(); err != nil {

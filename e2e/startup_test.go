@@ -205,6 +205,16 @@ func TestAFullDiskLosesNothing(t *testing.T) {
 	if kept == 50 {
 		t.Error("50 trips were acknowledged on a full disk")
 	}
+	kept = 0
+	for range 50 { // and nobody learns by it which tokens there are
+		if res, err := client.Get(s.TripURL + "/zzzzzzzzzzzzzzzzzzzzzzzzz/logo.png"); err == nil {
+			res.Body.Close()
+			kept++
+		}
+	}
+	if kept == 50 {
+		t.Error("50 calls to an unknown token were answered on a full disk")
+	}
 	if code, text := s.try("canary", "new", "--kind", "web", "--memo", "FS01,,,,x"); code == 0 {
 		t.Logf("a token could still be made: %s", text)
 	} else if strings.Contains(text, "goroutine ") {

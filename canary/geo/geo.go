@@ -66,7 +66,7 @@ type File struct {
 // DB is the set of imported files. Safe for concurrent use.
 type DB struct {
 	dir    string
-	opened time.Time
+	opened time.Time // for the first time, whatever restarts there were
 	mu     sync.RWMutex
 	files  map[string]*loaded
 	order  []source
@@ -88,7 +88,11 @@ func Open(dir string) (*DB, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("geo: %w", err)
 	}
-	db := &DB{dir: dir, opened: time.Now().UTC(), files: map[string]*loaded{}}
+	since, err := firstOpened(dir)
+	if err != nil {
+		return nil, fmt.Errorf("geo: %w", err)
+	}
+	db := &DB{dir: dir, opened: since, files: map[string]*loaded{}}
 	es, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("geo: %w", err)
@@ -106,6 +110,21 @@ func Open(dir string) (*DB, error) {
 	}
 	db.rebuild()
 	return db, nil
+}
+
+// firstOpened is when the folder was opened for the first time: the age of a file in it.
+func firstOpened(dir string) (time.Time, error) {
+	mark := filepath.Join(dir, ".since")
+	f, err := os.OpenFile(mark, os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return time.Time{}, err
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return time.Time{}, err
+	}
+	return st.ModTime().UTC(), nil
 }
 
 // ImportOptions say how to read a file; the zero value finds out.

@@ -6,6 +6,7 @@ import (
 
 	"picket/kql/bind"
 	"picket/kql/complete"
+	"picket/kql/help"
 	"picket/kql/syntax"
 )
 
@@ -36,6 +37,7 @@ func (s *server) publish(d *document) error {
 			list = append(list, diagnostic{Range: d.rng(syntax.Span{Start: from, End: to}), Severity: 1, Code: e.Code, Source: "picket", Message: m})
 		}
 	}
+	list = append(list, d.refused()...)
 	return s.w.send(notification("textDocument/publishDiagnostics", map[string]any{"uri": d.uri, "version": d.version, "diagnostics": list}))
 }
 
@@ -47,6 +49,29 @@ func (s *server) check(text string) syntax.ErrorList {
 	}
 	_, errs = bind.Bind(doc, text, s.schema(), bind.Options{})
 	return errs
+}
+
+// refused warns of calls that are right and that the engine refuses when they run.
+func (d *document) refused() []diagnostic {
+	var out []diagnostic
+	for _, t := range syntax.Tokens(d.text) {
+		if t.Kind != syntax.TokenFunction {
+			continue
+		}
+		why := ""
+		for _, e := range help.Lookup(d.text[t.Start:t.End]) {
+			if e.Kind == help.Operator || e.Kind == help.Infix {
+				continue
+			}
+			if why = e.Unsupported; why == "" {
+				break
+			}
+		}
+		if why != "" {
+			out = append(out, diagnostic{Range: d.rng(t.Span), Severity: 2, Code: syntax.CodeNotSupported, Source: "picket", Message: d.text[t.Start:t.End] + " is refused here: " + why})
+		}
+	}
+	return out
 }
 
 type textPosition struct {

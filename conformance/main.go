@@ -24,7 +24,6 @@ import (
 	"picket/detect"
 	"picket/kql"
 	"picket/kql/bind"
-	kqlexec "picket/kql/exec"
 	"picket/kql/kqltest"
 	"picket/kql/syntax"
 	"picket/kql/value"
@@ -43,7 +42,7 @@ func main() {
 		log.Fatalf("the corpora are not at %s: set PICKET_SHARED", dir)
 	}
 	r := &report{dir: dir}
-	for _, f := range []func() error{r.parse, r.bindDocs, r.bindContent, r.values("docs_values.jsonl", "Documentation examples' values"), r.values("emulator_values.jsonl", "The engine's recorded answers"),
+	for _, f := range []func() error{r.parse, r.bindDocs, r.bindContent, r.contentRows, r.values("docs_values.jsonl", "Documentation examples' values"), r.values("emulator_values.jsonl", "The engine's recorded answers"),
 		r.refusals, r.rules, r.playbooks} {
 		if err := f(); err != nil {
 			log.Fatal(err)
@@ -74,11 +73,7 @@ func (r *report) add(what, against string, good, all int, goal string) {
 }
 
 func (r *report) fail(group, id, why string) {
-	why = strings.Join(strings.Fields(why), " ")
-	if len(why) > 160 {
-		why = why[:160] + "…"
-	}
-	r.fails = append(r.fails, failure{group, id, why})
+	r.fails = append(r.fails, failure{group, id, kqltest.Line(why, 160)})
 }
 
 // corpus is a record of any of the KQL corpora.
@@ -378,45 +373,6 @@ func (r *report) bindContent() error {
 	r.add("… with the binder's columns and types", "Microsoft's binder", good, len(cs), "99%")
 	r.add("… and run on empty tables", "", run, len(cs), "98%")
 	return nil
-}
-
-func (r *report) values(file, what string) func() error {
-	return func() error {
-		cs, err := r.read("kql/" + file)
-		if err != nil {
-			return err
-		}
-		tables, err := r.tables("kql/docs_tables.json")
-		if err != nil {
-			return err
-		}
-		good, wrong := 0, 0
-		for i, a := range each(cs, kql.Input{Schema: tables, Exec: kqlexec.Options{Timeout: perQuery}}) {
-			c := cs[i]
-			if a.Err != nil {
-				r.fail(what, c.ID, "refused: "+a.Err.Error())
-				continue
-			}
-			var got kqltest.Table
-			if len(a.Tables) > 0 {
-				got = kqltest.TableOf(a.Tables[0].Schema, a.Tables[0].Frames)
-			}
-			v, detail, _ := kqltest.Compare(c.Query, kqltest.Expected{Columns: c.Expected.Columns, Rows: c.Expected.Rows}, got)
-			if v == kqltest.Pass {
-				good++
-				continue
-			}
-			wrong++
-			r.fail(what, c.ID, "differs: "+string(v)+": "+detail)
-		}
-		goal := "90%"
-		if strings.HasPrefix(file, "emulator") {
-			goal = "97%"
-		}
-		r.add(what, "Microsoft's engine", good, len(cs), goal)
-		r.add("… that differ rather than being refused", "", wrong, len(cs), "none")
-		return nil
-	}
 }
 
 func (r *report) refusals() error {

@@ -21,7 +21,7 @@ func Catalog() []playbook.Connector {
 	return All(Deps{
 		Described: shipped,
 		Send:      func(*http.Request) (*http.Response, []byte, error) { return nil, nil, errNoServer },
-		Collect: func(context.Context, string, []byte, string, string) (int, error) { return 500, errNoServer },
+		Collect:   func(context.Context, string, []byte, string, string) (int, error) { return 500, errNoServer },
 		Query: func(context.Context, query.Request) (*query.Result, error) {
 			return nil, fmt.Errorf("run a query: %w", errNoServer)
 		},

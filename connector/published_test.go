@@ -182,7 +182,10 @@ func TestPublishedPlaybooksAlone(t *testing.T) {
 	deps := connector.Deps{Sentinel: w.s, Query: w.q, Described: shipped,
 		Collect: func(context.Context, string, []byte, string, string) (int, error) { count(&rows); return 200, nil },
 		Mail:    func(context.Context, *connector.Mail) error { count(&mails); return nil },
-		Post:    func(context.Context, string, []byte, string) (int, []byte, error) { count(&posts); return 200, nil, nil },
+		Post: func(context.Context, string, []byte, string) (int, []byte, error) {
+			count(&posts)
+			return 200, nil, nil
+		},
 		Secret: func(_ context.Context, name, _ string) (*playbook.Secret, error) {
 			return &playbook.Secret{SecretInfo: playbook.SecretInfo{Name: name, Version: "v1"}, Value: "https://hook.example/" + name}, nil
 		},

@@ -16,7 +16,7 @@ func runnable(typ string) bool {
 	case "Http", "ApiConnection", "ApiConnectionWebhook", "HttpWebhook", "Response", "Compose", "ParseJson", "Query", "Select",
 		"Join", "Table", "InitializeVariable", "SetVariable", "IncrementVariable", "DecrementVariable",
 		"AppendToArrayVariable", "AppendToStringVariable", "Wait", "Terminate", "Workflow", "If", "Switch", "Foreach",
-		"Until", "Scope", "Expression", "SendToBatch":
+		"Until", "Scope", "Expression", "SendToBatch", "JavaScriptCode":
 		return true
 	}
 	return false

@@ -41,7 +41,7 @@ func outward(typ string) bool {
 	case "Http", "ApiConnection", "HttpWebhook", "ApiConnectionWebhook", "Workflow", "SendToBatch", "Function":
 		return true
 	}
-	return !runnable(typ) && typ != "JavaScriptCode"
+	return !runnable(typ)
 }
 
 // try lets the trial answer an action; handled is false when the action is to be performed.

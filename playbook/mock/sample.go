@@ -377,4 +377,3 @@ func (s *sampler) readItems(n *shape) {
 		}
 	}
 }
-

@@ -73,6 +73,9 @@ func tostring(x sx) (sx, bool) {
 			" || printf('%%02d:%%02d:%%02d', %[2]s // 36000000000 %% 24, %[2]s // 600000000 %% 60, %[2]s // 10000000 %% 60) || (CASE WHEN %[2]s %% 10000000 > 0 THEN printf('.%%07d', %[2]s %% 10000000) ELSE '' END)", x.sql, a))
 	case value.Dynamic:
 		out.sql, out.raw = "coalesce("+x.leafText()+", '')", x.leaf()
+		if x.guard == nil {
+			out.words = out.raw
+		}
 	default:
 		return sx{}, false
 	}

@@ -313,6 +313,11 @@ s has_all ("mimikatz", "exe")
 s has_all ("-")
 p.a == "x"
 p.a != "x"
+p.a has "x"
+p has "mimikatz"
+tostring(p.o) contains "Z"
+p.a !has "text"
+p has_any ("k", "null", "true")
 p.a == "École"
 p.a in ("x", "true")
 p.a !in ("x")
@@ -434,7 +439,8 @@ tostring(p)
 p.n > 1
 p.n == 2.5
 p.a == "12"
-p.a has "x"
+p.a contains "1"
+p.a has "e"
 p.a contains "É"
 strcat(p.a, s)
 tolong(b)

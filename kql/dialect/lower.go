@@ -14,6 +14,7 @@ type lowering struct {
 	err   error
 	calls map[string]callFunc
 	lets  int // names given
+	terms int // searches for terms so far
 }
 
 // whole lowers a tree that somebody reads by position.

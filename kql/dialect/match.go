@@ -1,6 +1,7 @@
 package dialect
 
 import (
+	"fmt"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -14,7 +15,7 @@ import (
 // letters matches ASCII letters only: the Kelvin sign and the dotted capital I, which lower() turns into k and i,
 // are told apart by a second look at the rows that lower() lets through.
 func matchCalls(m map[string]callFunc) {
-	add := func(name string, f func(x, n string, fold bool) (string, bool)) {
+	add := func(name string, f matchFunc) {
 		for _, form := range []struct {
 			name         string
 			fold, negate bool
@@ -25,23 +26,26 @@ func matchCalls(m map[string]callFunc) {
 	add("Contains", fixedMatch(func(x, n string) string { return "contains(" + x + ", " + n + ")" }))
 	add("StartsWith", fixedMatch(func(x, n string) string { return "starts_with(" + x + ", " + n + ")" }))
 	add("EndsWith", fixedMatch(func(x, n string) string { return "ends_with(" + x + ", " + n + ")" }))
-	add("Has", func(x, n string, fold bool) (string, bool) { return termMatch(x, n, fold, true, true) })
-	add("HasPrefix", func(x, n string, fold bool) (string, bool) { return termMatch(x, n, fold, true, false) })
-	add("HasSuffix", func(x, n string, fold bool) (string, bool) { return termMatch(x, n, fold, false, true) })
+	add("Has", func(s scope, x, n string, fold bool) (string, bool) { return s.termMatch(x, n, fold, true, true) })
+	add("HasPrefix", func(s scope, x, n string, fold bool) (string, bool) { return s.termMatch(x, n, fold, true, false) })
+	add("HasSuffix", func(s scope, x, n string, fold bool) (string, bool) { return s.termMatch(x, n, fold, false, true) })
 	equal := fixedMatch(func(x, n string) string { return "(" + x + " = " + n + ")" })
 	m["EqualTilde"], m["BangTilde"] = matchCall(equal, true, false), matchCall(equal, true, true)
 	m["Search"] = matchCall(searchMatch, true, false)
 	m["HasAny"], m["HasAll"] = hasList, hasList
 }
 
+// matchFunc says whether the text x matches the needle n.
+type matchFunc func(s scope, x, n string, fold bool) (string, bool)
+
 // matchCall is an operator with a constant needle.
-func matchCall(f func(x, n string, fold bool) (string, bool), fold, negate bool) callFunc {
+func matchCall(f matchFunc, fold, negate bool) callFunc {
 	return func(s scope, c *plan.Call) (sx, bool) {
-		x, n, ok := haystack(s, c)
+		x, n, ok := haystack(s, c, fold)
 		if !ok {
 			return sx{}, false
 		}
-		sql, ok := f(x, n, fold)
+		sql, ok := f(s, x, n, fold)
 		if !ok {
 			return sx{}, false
 		}
@@ -52,7 +56,7 @@ func matchCall(f func(x, n string, fold bool) (string, bool), fold, negate bool)
 	}
 }
 
-func haystack(s scope, c *plan.Call) (string, string, bool) {
+func haystack(s scope, c *plan.Call, fold bool) (string, string, bool) {
 	if len(c.Args) != 2 {
 		return "", "", false
 	}
@@ -60,8 +64,35 @@ func haystack(s scope, c *plan.Call) (string, string, bool) {
 	if !ok || k.Val.Type != value.String {
 		return "", "", false
 	}
-	x, ok := s.textOf(c.Args[0])
+	x, ok := s.searched(c.Args[0], fold && wordsOnly(k.Val.S))
 	return x, k.Val.S, ok
+}
+
+// searched is textOf for a search that ignores case. A needle of letters does not see how numbers are written, so
+// for it the text of a place in a dynamic is as DuckDB writes it.
+func (s scope) searched(e plan.Expr, words bool) (string, bool) {
+	x, ok := s.expr(e)
+	if !ok {
+		return "", false
+	}
+	t, ok := tostring(x)
+	if ok && words && t.words != "" {
+		return "coalesce(" + t.words + ", '')", true
+	}
+	return t.sql, ok
+}
+
+// wordsOnly reports whether a needle has only ASCII letters, and one that no number has.
+func wordsOnly(n string) bool {
+	other := false
+	for i := 0; i < len(n); i++ {
+		c := n[i] | 0x20
+		if c < 'a' || c > 'z' {
+			return false
+		}
+		other = other || c != 'e'
+	}
+	return other
 }
 
 // textOf says an expression as the text that string operators see.
@@ -85,8 +116,8 @@ func isASCII(s string) bool {
 
 const upperASCII, lowerASCII = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz"
 
-func fixedMatch(f func(x, n string) string) func(x, n string, fold bool) (string, bool) {
-	return func(x, n string, fold bool) (string, bool) {
+func fixedMatch(f func(x, n string) string) matchFunc {
+	return func(_ scope, x, n string, fold bool) (string, bool) {
 		if !fold {
 			lit, ok := text(n)
 			return f(x, lit), ok
@@ -106,10 +137,14 @@ func fixedMatch(f func(x, n string) string) func(x, n string, fold bool) (string
 
 func isTerm(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
 
-const outside = `[^\p{L}\p{Nd}]`
+const (
+	outside      = `[^\p{L}\p{Nd}]`
+	outsideASCII = `[^0-9A-Za-z\x{80}-\x{10FFFF}]`
+	beyond       = `[\x{80}-\x{10FFFF}]`
+)
 
 // termPattern is the regular expression for a needle at the edges of terms, and whether x must be lowered first.
-func termPattern(n string, fold, left, right bool) (pattern string, lower bool) {
+func termPattern(n string, fold, left, right bool, edge string) (pattern string, lower bool) {
 	if fold {
 		n = strings.ToLower(n)
 		lower = !isASCII(n)
@@ -118,11 +153,11 @@ func termPattern(n string, fold, left, right bool) (pattern string, lower bool) 
 	last, _ := utf8.DecodeLastRuneInString(n)
 	var b strings.Builder
 	if left && isTerm(first) {
-		b.WriteString(`(?:^|` + outside + `)`)
+		b.WriteString(`(?:^|` + edge + `)`)
 	}
 	b.WriteString(needlePattern(n, fold && !lower))
 	if right && isTerm(last) {
-		b.WriteString(`(?:$|` + outside + `)`)
+		b.WriteString(`(?:$|` + edge + `)`)
 	}
 	return b.String(), lower
 }
@@ -143,35 +178,44 @@ func needlePattern(n string, fold bool) string {
 	return b.String()
 }
 
-func termMatch(x, n string, fold, left, right bool) (string, bool) {
+// manyTerms is how many searches for terms a statement may have in the form that knows all letters. DuckDB compiles
+// that for some milliseconds, several times over.
+const manyTerms = 12
+
+// termMatch looks for the needle's letters first, which most rows lack, then for the edges of a term.
+func (s scope) termMatch(x, n string, fold, left, right bool) (string, bool) {
 	if n == "" {
 		return "TRUE", true
 	}
-	p, lower := termPattern(n, fold, left, right)
+	p, lower := termPattern(n, fold, left, right, outside)
 	lit, ok := text(p)
-	if !ok || !utf8.ValidString(n) {
-		return "", false
-	}
-	x0 := x
-	if lower {
-		x = "lower(" + x + ")"
-	}
-	// most rows don't have the needle at all, and to see that takes a third of the time
-	part, ok := fixedMatch(func(x, n string) string { return "contains(" + x + ", " + n + ")" })(x, n, false)
-	if fold {
-		part, ok = "", false
-		if l, is := text(strings.ToLower(n)); is {
-			part, ok = "contains(lower("+x0+"), "+l+")", true
-		}
-	}
 	if !ok {
 		return "", false
 	}
-	return "(" + part + " AND regexp_matches(" + x + ", " + lit + "))", true
+	low := n
+	part := "contains(" + x
+	if fold {
+		low = strings.ToLower(n)
+		part = "contains(lower(" + x + ")"
+	}
+	nLit, _ := text(low)
+	part += ", " + nLit + ")"
+	if lower {
+		x = "lower(" + x + ")"
+	}
+	if s.l.terms++; s.l.terms <= manyTerms || !isASCII(n) {
+		return "(" + part + " AND regexp_matches(" + x + ", " + lit + "))", true
+	}
+	// the edges among ASCII; a letter beyond ASCII beside the needle fails over
+	plainPattern, _ := termPattern(n, fold, left, right, outsideASCII)
+	plainLit, _ := text(plainPattern)
+	q := needlePattern(low, fold)
+	besideLit, _ := text(beyond + q + "|" + q + beyond)
+	return fmt.Sprintf("(%s AND (regexp_matches(%[2]s, %[3]s) OR (CASE WHEN regexp_matches(%[2]s, %[4]s) THEN %[5]s ELSE FALSE END)))", part, x, plainLit, besideLit, fail()), true
 }
 
 // searchMatch is the operator of search: a term, with stars at the ends a prefix, a suffix, a part.
-func searchMatch(x, n string, _ bool) (string, bool) {
+func searchMatch(s scope, x, n string, _ bool) (string, bool) {
 	if n == "" || n == "*" {
 		return "TRUE", true
 	}
@@ -181,13 +225,13 @@ func searchMatch(x, n string, _ bool) (string, bool) {
 	case strings.Contains(core, "*"):
 		return "", false
 	case head && tail:
-		return fixedMatch(func(x, n string) string { return "contains(" + x + ", " + n + ")" })(x, core, true)
+		return fixedMatch(func(x, n string) string { return "contains(" + x + ", " + n + ")" })(s, x, core, true)
 	case head:
-		return termMatch(x, core, true, false, true)
+		return s.termMatch(x, core, true, false, true)
 	case tail:
-		return termMatch(x, core, true, true, false)
+		return s.termMatch(x, core, true, true, false)
 	}
-	return termMatch(x, core, true, true, true)
+	return s.termMatch(x, core, true, true, true)
 }
 
 // hasList is has_any and has_all over constants.
@@ -195,12 +239,16 @@ func hasList(s scope, c *plan.Call) (sx, bool) {
 	if len(c.Args) < 1 {
 		return sx{}, false
 	}
-	x, ok := s.textOf(c.Args[0])
-	if !ok {
-		return sx{}, false
-	}
 	items, ok := constants(c.Args[1:])
 	if !ok || len(items) > maxValues {
+		return sx{}, false
+	}
+	words := true
+	for _, v := range items {
+		words = words && wordsOnly(v.Text())
+	}
+	x, ok := s.searched(c.Args[0], words)
+	if !ok {
 		return sx{}, false
 	}
 	all := c.Name == "HasAll"
@@ -216,7 +264,7 @@ func hasList(s scope, c *plan.Call) (sx, bool) {
 			plainAlts = append(plainAlts, needlePattern(strings.ToLower(n), true))
 			continue
 		}
-		sql, ok := termMatch(x, n, true, true, true)
+		sql, ok := s.termMatch(x, n, true, true, true)
 		if !ok {
 			return sx{}, false
 		}

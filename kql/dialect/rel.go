@@ -248,6 +248,7 @@ type sx struct {
 	noNaN bool   // a real that is never NaN
 	ts    string // of a datetime column in ticks: its TIMESTAMPTZ, which is at most a microsecond less
 	raw   string // of a tostring(): the leaf's own text, which may be null
+	words string // the same where searches for words may read it
 }
 
 // stored is the expression as a column of a sub-select.

@@ -82,8 +82,9 @@ func (b *binder) matched(m *commandMatcher, c *matchedCommand) operand {
 	if c.broken {
 		b.fail(b.missingAt(t, c.behind), syntax.CodeExpected, "expected %s", oneOf(c.wants))
 	}
-	out := &table{} // no columns where the result isn't known
+	out := &table{} // no columns where the command isn't known
 	if c.cmd != nil && !c.skipped {
+		out.open = len(c.cmd.Columns) == 0
 		for _, col := range c.cmd.Columns {
 			out.cols = append(out.cols, b.newCol(col.Name, scalar(col.Type)))
 		}
@@ -227,6 +228,9 @@ func (b *binder) commandName(m *commandMatcher, p commandPiece) {
 		if end == at {
 			b.fail(b.missingAt(m.text, at), syntax.CodeExpected, "expected a name")
 			return
+		}
+		if name == "" {
+			return // names nothing; Microsoft's service lets it be
 		}
 		span := syntax.Span{Start: m.text.Span(at).Start, End: m.text.Span(end - 1).End}
 		op, ok := b.commandEntity(name, span, kinds, path)

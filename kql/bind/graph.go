@@ -81,7 +81,9 @@ func (b *binder) makeGraphOp(x *syntax.PipeExpr, in *table, op *syntax.MakeGraph
 	if op.Sub != nil {
 		e := b.expr(op.PartitionedBy)
 		b.wantColumn(&e, op.PartitionedBy)
-		b.fail(op.PartitionedBy.Range(), syntax.CodeNotSupported, "partitioned-by is not supported in make-graph")
+		if !b.opt.Editor {
+			b.fail(op.PartitionedBy.Range(), syntax.CodeNotSupported, "partitioned-by is not supported in make-graph")
+		}
 		var sub operand
 		b.withPiped(out, func() { sub = b.expr(op.Sub) })
 		return sub
@@ -356,7 +358,7 @@ func (b *binder) edgeBound(x syntax.Expr, def int) int {
 	if v := constValue(op.expr()); v != nil && (v.Type == value.Long || v.Type == value.Int) {
 		return int(v.I)
 	}
-	if op.kind != opErr {
+	if op.kind != opErr && !(b.checking > 0 && op.isConst) { // a parameter has its value when the function is called
 		b.fail(x.Range(), "SEM0221", "an integer literal is expected here")
 	}
 	return def

@@ -92,7 +92,7 @@ func (c *CommandText) Type(i int) int {
 	return i
 }
 
-// Name takes a name: name, ['name'], {name}, 'name', or [name].
+// Name takes a name: name, ['name'], {name}, 'name', or [name]. It is empty for '' and [].
 func (c *CommandText) Name(i int) (name string, end int) {
 	if c.toks[i].kind == tString {
 		return unquote(c.toks[i].text), i + 1
@@ -102,8 +102,8 @@ func (c *CommandText) Name(i int) (name string, end int) {
 		return r.Name, p.pos
 	}
 	if end = c.Bracketed(i); end > i {
-		s := c.src[c.toks[i].start:c.toks[end-1].end]
-		return s, end
+		s := c.src[c.toks[i].end:c.toks[end-1].end]
+		return strings.TrimSuffix(s, "]"), end
 	}
 	return "", i
 }

@@ -55,6 +55,7 @@ conformance: build
 
 bench: build
 	$(GO) run ./bench
+	$(GO) run ./bench/kql
 
 lint:
 	@test -x bin/golangci-lint || GOBIN=$(CURDIR)/bin $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)

@@ -101,3 +101,56 @@ func TestRulesThatCannotWorkAreRefused(t *testing.T) {
 		}
 	}
 }
+
+// TestPostWholeAndDecodedAgree sends the same bodies by the engine's reader and by the decoder.
+func TestPostWholeAndDecodedAgree(t *testing.T) {
+	const decl = `"streamDeclarations":{"Custom-In":{"columns":[{"name":"TimeGenerated","type":"datetime"},{"name":"S","type":"string"},{"name":"I","type":"int"},{"name":"L","type":"long"},{"name":"R","type":"real"},{"name":"B","type":"boolean"},{"name":"D","type":"dynamic"},{"name":"G","type":"guid"}]}}`
+	for _, body := range []string{
+		`[{"TimeGenerated":"2026-11-24T01:02:03.1234567Z","S":"a","I":1,"L":9007199254740993,"R":1.5,"B":true,"D":{"a":[1,"x"]},"G":"74be27de-1e4e-49d9-b579-fe0b331d3642","Other":{"x":1}}]`,
+		`[{"S":null,"I":null},{},{"S":""}]`,
+		`[{"S":1,"I":"2","L":"3","R":"4.5","B":"true","D":"text","G":"74be27de1e4e49d9b579fe0b331d3642"}]`,
+		`[{"S":{"a":1},"D":[1,2.0,null]},{"S":[true],"D":7},{"S":"ü\n\"x\"","D":"{}"}]`,
+		`[{"TimeGenerated":"2026-11-24","R":1e3,"L":-1},{"TimeGenerated":"24.11.2026","S":"bad time"}]`,
+		`[{"I":3000000000,"S":"too large"},{"I":1.5,"B":"maybe"}]`,
+		`[{"S":"` + strings.Repeat("x", 70_000) + `","L":1}]`,
+	} {
+		in := open(t)
+		whole := parsed(t, in, `{`+decl+`,"dataFlows":[{"streams":["Custom-In"],"outputStream":"Custom-Whole_CL"}]}`)
+		rows := parsed(t, in, `{`+decl+`,"dataFlows":[{"streams":["Custom-In"],"transformKql":"source | where true","outputStream":"Custom-Rows_CL"}]}`)
+		for _, r := range []*Rule{whole, rows} {
+			if _, err := in.Post(ctx, PostRequest{Rule: r, Stream: "Custom-In", Body: []byte(body)}); err != nil {
+				t.Fatalf("%.200s: %v", body, err)
+			}
+		}
+		if a, b := show(t, in, "Whole_CL"), show(t, in, "Rows_CL"); a != b {
+			t.Errorf("%.200s:\nwhole   %.400s\ndecoded %.400s", body, a, b)
+		}
+	}
+}
+
+func BenchmarkPost(b *testing.B) {
+	var body strings.Builder
+	body.WriteByte('[')
+	for i := range 2000 {
+		if i > 0 {
+			body.WriteByte(',')
+		}
+		fmt.Fprintf(&body, `{"TimeGenerated":"2026-11-24T01:02:03.123456Z","Host":"web%d","N":%d,"Raw":{"k":"v%d","message":"%s"}}`, i%7, i, i, strings.Repeat("m", 350))
+	}
+	body.WriteByte(']')
+	for name, transform := range map[string]string{"whole": "source", "transformed": "source | where N >= 0"} {
+		b.Run(name, func(b *testing.B) {
+			in := open(b)
+			r, err := in.ParseRule(ctx, []byte(`{"streamDeclarations":{"Custom-In":{"columns":[{"name":"TimeGenerated","type":"datetime"},{"name":"Host","type":"string"},{"name":"N","type":"int"},{"name":"Raw","type":"dynamic"}]}},"dataFlows":[{"streams":["Custom-In"],"transformKql":"`+transform+`","outputStream":"Custom-X_CL"}]}`))
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.SetBytes(int64(body.Len()))
+			for b.Loop() {
+				if _, err := in.Post(ctx, PostRequest{Rule: r, Stream: "Custom-In", Body: []byte(body.String())}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -310,14 +310,14 @@ func (p *Picket) openWire(ctx context.Context) (err error) {
 		})
 	}
 	mux.Handle("/", p.web)
-	p.handler = azure.Paths(p.shippers(p.bearerUser(mux)))
+	p.handler = azure.Paths(p.recovered(p.shippers(p.bearerUser(mux))))
 
 	plain := http.NewServeMux()
 	plain.Handle("/api/logs", p.azure.Collector())
 	plain.Handle("/msi/token", p.azure.MSI())
 	plain.Handle("/workflows/", p.playbooks.InvokeHandler())
 	plain.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	p.plain = p.shippers(plain)
+	p.plain = p.recovered(p.shippers(plain))
 	return nil
 }
 

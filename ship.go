@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"strings"
 
 	"picket/azure"
@@ -107,4 +108,23 @@ func (p *Picket) startSyslog(ctx context.Context) error {
 	}
 	p.loop("syslog", func() error { return s.Run(ctx) })
 	return nil
+}
+
+// recovered answers 500 when a handler panics and says in the log where; the connection and the others go on.
+func (p *Picket) recovered(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			switch v := recover(); v {
+			case nil:
+			case http.ErrAbortHandler:
+				panic(v) // how a handler says that it gives up on purpose
+			default:
+				p.log.Error("BUG: a request failed", "method", r.Method, "path", r.URL.Path, "panic", v, "stack", string(debug.Stack()))
+				w.Header().Set("Content-Type", "application/json")
+				w.WriteHeader(http.StatusInternalServerError)
+				fmt.Fprintln(w, `{"error":{"code":"InternalServerError","message":"picket failed at this request; its log says where."}}`)
+			}
+		}()
+		next.ServeHTTP(w, r)
+	})
 }

@@ -97,7 +97,11 @@ func Place(text string, err error) error {
 	}
 	var ref *eval.Refusal
 	if errors.As(err, &ref) {
-		return syntax.ErrorList{{Code: syntax.CodeNotSupported, Msg: ref.Error(), Line: 1, Column: 1}}
+		code := syntax.CodeNotSupported
+		if ref.Misused {
+			code = "SEM0100"
+		}
+		return syntax.ErrorList{{Code: code, Msg: ref.Error(), Line: 1, Column: 1}}
 	}
 	return err
 }

@@ -304,7 +304,7 @@ func datetimeAdd(_ *Ctx, _ value.Type, n int, args []*value.Vector) (*value.Vect
 	default:
 		var ok bool
 		if ticks, ok = partTicks(part); !ok {
-			return nil, refuse("datetime_add", "unknown part %q", part)
+			return nil, misused("datetime_add", "unknown part %q", part)
 		}
 	}
 	out := value.New(value.Datetime, n)
@@ -390,7 +390,7 @@ func datetimeDiff(_ *Ctx, _ value.Type, n int, args []*value.Vector) (*value.Vec
 	default:
 		u, ok := partTicks(part)
 		if !ok {
-			return nil, refuse("datetime_diff", "unknown part %q", part)
+			return nil, misused("datetime_diff", "unknown part %q", part)
 		}
 		index = func(x int64) int64 { return x / int64(u) }
 	}
@@ -438,7 +438,7 @@ func datetimePart(c *Ctx, _ value.Type, n int, args []*value.Vector) (*value.Vec
 	case "nanosecond":
 		f = func(x int64) int64 { return x % value.TicksPerSecond * 100 }
 	default:
-		return nil, refuse("datetime_part", "unknown part %q", part)
+		return nil, misused("datetime_part", "unknown part %q", part)
 	}
 	return timePart(value.Int, f)(c, value.Int, n, args[1:])
 }

@@ -168,7 +168,7 @@ func element(d any, k int64) any {
 func bagPack(skipEmpty bool) Func {
 	return func(_ *Ctx, _ value.Type, n int, args []*value.Vector) (*value.Vector, error) {
 		if len(args)%2 != 0 {
-			return nil, refuse("bag_pack", "takes pairs of a key and a value")
+			return nil, misused("bag_pack", "takes pairs of a key and a value")
 		}
 		keys := make([]col[string], len(args)/2)
 		vals := make([]col[any], len(args)/2)

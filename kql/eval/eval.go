@@ -76,10 +76,16 @@ const maxMemo = 4096
 type Refusal struct {
 	Func   string // KQL name
 	Reason string // what is wrong and how to mend it
+	// Misused says that the call itself is wrong, for any engine; otherwise picket can't answer it.
+	Misused bool
 }
 
 // Error renders "name(): reason".
 func (r *Refusal) Error() string { return r.Func + "(): " + r.Reason }
+
+func misused(name, format string, a ...any) error {
+	return &Refusal{Func: name, Reason: fmt.Sprintf(format, a...), Misused: true}
+}
 
 func refuse(name, format string, a ...any) error {
 	return &Refusal{Func: name, Reason: fmt.Sprintf(format, a...)}

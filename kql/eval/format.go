@@ -67,7 +67,7 @@ func formatTokens(fn, f string, date bool) ([]token, error) {
 		lim, ok := longest[c]
 		if !ok {
 			if !strings.ContainsRune(" /-:,._[]", rune(c)) {
-				return nil, refuse(fn, "%q is neither a format specifier nor a delimiter", c)
+				return nil, misused(fn, "%q is neither a format specifier nor a delimiter", c)
 			}
 			out = append(out, token{c, 0})
 			i++
@@ -81,7 +81,7 @@ func formatTokens(fn, f string, date bool) ([]token, error) {
 			n = 2
 		}
 		if c == 't' && n == 1 {
-			return nil, refuse(fn, "the specifier t is not known; use tt")
+			return nil, misused(fn, "the specifier t is not known; use tt")
 		}
 		out = append(out, token{c, n})
 		i += n
@@ -194,7 +194,7 @@ func formatBytes(_ *Ctx, _ value.Type, n int, args []*value.Vector) (*value.Vect
 			}
 		}
 		if fixed < 0 {
-			return nil, refuse("format_bytes", "unknown unit %q; the units are Bytes, KB, MB, GB, TB, PB, EB", want)
+			return nil, misused("format_bytes", "unknown unit %q; the units are Bytes, KB, MB, GB, TB, PB, EB", want)
 		}
 	}
 	out := value.New(value.String, n)

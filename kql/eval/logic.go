@@ -156,7 +156,7 @@ func assertFunc(_ *Ctx, _ value.Type, n int, args []*value.Vector) (*value.Vecto
 	p, msg := bools(args[0]), texts(args[1])
 	for i := 0; i < n; i++ {
 		if p.isNull(i) || p.at(i) == 0 {
-			return nil, refuse("assert", "%s", msg.at(i))
+			return nil, misused("assert", "%s", msg.at(i))
 		}
 	}
 	return convert(args[0], value.Bool), nil

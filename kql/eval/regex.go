@@ -47,7 +47,7 @@ func (c *Ctx) regex(fn, pattern string) (*regexp.Regexp, error) {
 		}
 		re, err := regexp.Compile(goPattern)
 		if err != nil {
-			return compiled{err: refuse(fn, "invalid regular expression %q: %s", pattern, strings.TrimPrefix(err.Error(), "error parsing regexp: "))}
+			return compiled{err: misused(fn, "invalid regular expression %q: %s", pattern, strings.TrimPrefix(err.Error(), "error parsing regexp: "))}
 		}
 		return compiled{re: re}
 	})
@@ -255,7 +255,7 @@ func extractAll(c *Ctx, _ value.Type, n int, args []*value.Vector) (*value.Vecto
 					k = re.SubexpIndex(x)
 				}
 				if k < 0 || k > re.NumSubexp() {
-					refused = refuse("extract_all", "the regular expression has no group %s", value.FormatDynamic(g))
+					refused = misused("extract_all", "the regular expression has no group %s", value.FormatDynamic(g))
 					return
 				}
 				pick = append(pick, k)
@@ -266,7 +266,7 @@ func extractAll(c *Ctx, _ value.Type, n int, args []*value.Vector) (*value.Vecto
 			}
 		}
 		if len(pick) == 0 {
-			refused = refuse("extract_all", "the regular expression has no capture group")
+			refused = misused("extract_all", "the regular expression has no capture group")
 			return
 		}
 		s := src.at(i)
@@ -389,7 +389,7 @@ func countOf(c *Ctx, _ value.Type, n int, args []*value.Vector) (*value.Vector, 
 		return out, err
 	case "normal":
 	default:
-		return nil, refuse("countof", "kind must be normal or regex, not %q", kind)
+		return nil, misused("countof", "kind must be normal or regex, not %q", kind)
 	}
 	for i := range out.I {
 		s, t := src.at(i), search.at(i)

@@ -321,7 +321,7 @@ func eachDecomposed(fn string, n int, args []*value.Vector, at [4]int, f func(y 
 	trend := "avg"
 	if has(1) {
 		if trend = value.Text(args[at[1]], 0); trend != "avg" && trend != "linefit" && trend != "none" {
-			return nil, refuse(fn, "the trend must be avg, linefit or none, not %q", trend)
+			return nil, misused(fn, "the trend must be avg, linefit or none, not %q", trend)
 		}
 	}
 	out := value.New(value.Dynamic, n)
@@ -359,7 +359,7 @@ func decomposeAnomalies(_ *Ctx, _ value.Type, n int, args []*value.Vector) (*val
 	case "tukey":
 		lo, hi = 25, 75
 	default:
-		return nil, refuse("series_decompose_anomalies", "the method must be ctukey or tukey, not %q", m)
+		return nil, misused("series_decompose_anomalies", "the method must be ctukey or tukey, not %q", m)
 	}
 	return eachDecomposed("series_decompose_anomalies", n, args, [4]int{2, 3, 4, 6}, func(y []float64, d parts, test int) []any {
 		score := outlierScores(d.residual, lo, hi, test)

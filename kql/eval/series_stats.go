@@ -94,10 +94,10 @@ func seriesOutliers(_ *Ctx, _ value.Type, n int, args []*value.Vector) (*value.V
 	case "tukey":
 		lo, hi = 25, 75
 	default:
-		return nil, refuse("series_outliers", "the kind must be tukey or ctukey, not %q", kind)
+		return nil, misused("series_outliers", "the kind must be tukey or ctukey, not %q", kind)
 	}
 	if !(lo >= 2 && lo < hi && hi <= 98) {
-		return nil, refuse("series_outliers", "the percentiles must lie in 2..98 and grow, not %v and %v", lo, hi)
+		return nil, misused("series_outliers", "the percentiles must lie in 2..98 and grow, not %v and %v", lo, hi)
 	}
 	ignore := math.NaN()
 	if len(args) > 2 && given(args[2]) {

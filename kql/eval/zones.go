@@ -62,7 +62,7 @@ func zoned(f func(int64, *time.Location) int64) Func {
 					return l
 				})
 				if loc == nil && args[1].Const {
-					return nil, refuse("datetime_utc_to_local", "unknown time zone %q; datetime_list_timezones() lists them", name)
+					return nil, misused("datetime_utc_to_local", "unknown time zone %q; datetime_list_timezones() lists them", name)
 				}
 			}
 			if a.isNull(i) || loc == nil {

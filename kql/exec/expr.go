@@ -152,7 +152,11 @@ func (x *run) compileCall(e *plan.Call, l layout) (*expr, error) {
 func (x *run) at(span plan.Span, err error) error {
 	var refusal *eval.Refusal
 	if errors.As(err, &refusal) {
-		return &Error{Code: "NotSupported", Msg: err.Error(), At: span, Err: err}
+		code := "NotSupported"
+		if refusal.Misused {
+			code = "Invalid"
+		}
+		return &Error{Code: code, Msg: err.Error(), At: span, Err: err}
 	}
 	return err
 }

@@ -216,8 +216,9 @@ type TriggerInput struct {
 	Body       any    // a value of package expr; see ParseBody for bytes
 	ID         string // makes the call idempotent: the same id starts no second run
 	TrackingID string
-	nesting    int  // workflows that called each other to get here
-	Wait       bool // wait for the Response action, or the end, of a Request trigger with one
+	outputs    *expr.Object // of a polling trigger
+	nesting    int          // workflows that called each other to get here
+	Wait       bool         // wait for the Response action, or the end, of a Request trigger with one
 }
 
 // TriggerResult is what a trigger did.

@@ -31,11 +31,11 @@ func TestJavaScript(t *testing.T) {
 		}
 	}
 	bad := map[string]string{
-		"throw new Error('no');":                                         "Error: no",
-		"function f(){return f()} return f();":                           "failed",
-		"return require('fs')":                                           "require is not defined",
-		"return 'x'.repeat(1e9)":                                         "longer than",
-		"return (": "SyntaxError",
+		"throw new Error('no');":               "Error: no",
+		"function f(){return f()} return f();": "failed",
+		"return require('fs')":                 "require is not defined",
+		"return 'x'.repeat(1e9)":               "longer than",
+		"return (":                             "SyntaxError",
 	}
 	if !testing.Short() { // time or memory, whichever is reached first
 		bad["var a=[]; for(;;) a.push(new Array(1000).fill('x' + a.length))"] = "the script"

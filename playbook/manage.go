@@ -112,7 +112,13 @@ func (e *Engine) Disable(ctx context.Context, name string) error {
 		return err
 	}
 	defer e.rescheduled()
+	if w.enabled {
+		e.unsubscribeAll(ctx, w)
+	}
 	return e.commits.do(func(tx *state.Tx) error {
+		if _, err := tx.Exec(`UPDATE playbook_trigger SET last=0 WHERE workflow=? AND next=0`, w.name); err != nil { // no subscription is left
+			return err
+		}
 		_, err := tx.Exec(`UPDATE playbook_workflow SET enabled=0, changed=? WHERE name=?`, micros(e.now()), w.name)
 		return err
 	})

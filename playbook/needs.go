@@ -83,6 +83,17 @@ func (n *needList) trigger(t *definition.Trigger) {
 	where := "The trigger '" + t.Name + "'"
 	switch t.Type {
 	case "Request", "Recurrence", "Manual":
+	case "Http":
+		n.auth(where, t.Inputs)
+		n.host(where, t.Inputs.Value("uri"))
+		if t.Recurrence == nil {
+			n.add("trigger", "Http", where, "polls and has no 'recurrence' that says how often.")
+		}
+	case "HttpWebhook":
+		for _, k := range []string{"subscribe", "unsubscribe"} {
+			n.auth(where, object(t.Inputs.Value(k)))
+			n.host(where, object(t.Inputs.Value(k)).Value("uri"))
+		}
 	case "Batch":
 		if m, _ := t.Inputs.Value("mode").(string); !strings.EqualFold(m, "Inline") {
 			n.add("trigger", "Batch "+m, where, "takes its batches from an integration account, which this picket doesn't have; use the mode Inline.")
@@ -90,7 +101,7 @@ func (n *needList) trigger(t *definition.Trigger) {
 	case "ApiConnectionWebhook":
 		n.connection(where, t.Inputs, "POST")
 	default:
-		n.add("trigger", t.Type, where, "is of type '%s', which this picket doesn't serve. Use a Request, Recurrence or ApiConnectionWebhook trigger.", t.Type)
+		n.add("trigger", t.Type, where, "is of type '%s', which this picket doesn't serve. Use a Request, Recurrence, Http, HttpWebhook or ApiConnectionWebhook trigger.", t.Type)
 	}
 }
 

@@ -83,6 +83,21 @@ func (e *Engine) fireScheduled(ctx context.Context, wf, name string, due time.Ti
 			})
 		}
 	}
+	if t != nil && t.Type == "HttpWebhook" {
+		var last int64
+		lease := e.now().Add(subscribeLease)
+		if err := e.commits.do(func(tx *state.Tx) error {
+			if err := tx.QueryRow(`SELECT last FROM playbook_trigger WHERE workflow=? AND name=?`, wf, name).Scan(&last); err != nil {
+				return err
+			}
+			_, err := tx.Exec(`UPDATE playbook_trigger SET next=? WHERE workflow=? AND name=?`, micros(lease), wf, name)
+			return err
+		}); err != nil {
+			return err
+		}
+		e.background(func(ctx context.Context) { e.subscribe(ctx, w, t, last != 0) })
+		return nil
+	}
 	if t == nil || t.Recurrence == nil {
 		return e.commits.do(func(tx *state.Tx) error {
 			_, err := tx.Exec(`DELETE FROM playbook_trigger WHERE workflow=? AND name=?`, wf, name)
@@ -98,6 +113,18 @@ func (e *Engine) fireScheduled(ctx context.Context, wf, name string, due time.Ti
 	advance := func(tx *state.Tx, _ []string) error {
 		_, err := tx.Exec(`UPDATE playbook_trigger SET next=?, last=? WHERE workflow=? AND name=?`, micros(next), micros(due), wf, name)
 		return err
+	}
+	if t.Type == "Http" {
+		if err := e.commits.do(func(tx *state.Tx) error { return advance(tx, nil) }); err != nil {
+			return err
+		}
+		e.background(func(ctx context.Context) {
+			if err := e.poll(ctx, w, t, due); err != nil && ctx.Err() == nil {
+				e.log.Warn("playbook: a poll failed", "workflow", wf, "trigger", name, "error", err)
+				e.refuse(w, t, derivedRunID(w.id, t.Name, "history\x00poll\x00"+due.Format(time.RFC3339Nano), 0), due, cause{scheduled: due}, err)
+			}
+		})
+		return nil
 	}
 	_, _, err = e.fireFor(ctx, w, name, TriggerInput{ID: "recurrence\x00" + due.Format(time.RFC3339Nano)}, cause{scheduled: due, extra: advance})
 	var pe *Error
@@ -156,7 +183,13 @@ func (e *Engine) setTriggers(tx *state.Tx, name string, def, before *definition.
 			}
 			continue
 		}
-		if t.Type != "Recurrence" || t.Recurrence == nil {
+		if t.Type == "HttpWebhook" { // subscribes soon, and gives up the subscription of before
+			if _, err := tx.Exec(`INSERT INTO playbook_trigger(workflow, name, next, last) VALUES(?,?,?,?)`, name, t.Name, micros(now), old[t.Name].last); err != nil {
+				return err
+			}
+			continue
+		}
+		if t.Type != "Recurrence" && t.Type != "Http" || t.Recurrence == nil {
 			continue
 		}
 		v := times{next: micros(firstRecurrence(t.Recurrence, now))}

@@ -309,6 +309,11 @@ func (e *Engine) triggerOutputs(w *workflow, t *definition.Trigger, in TriggerIn
 	switch t.Type {
 	case "Recurrence":
 		return nil, nil
+	case "Http":
+		if in.outputs != nil {
+			return in.outputs, nil
+		}
+		return expr.NewObject("statusCode", int64(200), "headers", &expr.Object{}, "body", in.Body), nil
 	case "Request", "ApiConnectionWebhook", "HttpWebhook", "Manual":
 	case "Batch":
 		return expr.NewObject("body", in.Body), nil

@@ -69,6 +69,10 @@ func (b *binder) take(errs syntax.ErrorList) {
 func (b *binder) matched(m *commandMatcher, c *matchedCommand) operand {
 	t := m.text
 	dot := t.Span(c.at)
+	if m.depth > maxCommandDepth {
+		b.failHint(dot, syntax.CodeLimit, "run the inner commands by themselves", "commands stand inside each other more than %d deep", maxCommandDepth)
+		return errOperand
+	}
 	if c.behind == c.at+1 && c.end == c.behind {
 		b.fail(dot, syntax.CodeExpected, "a command is expected behind the dot")
 		return errOperand
@@ -131,10 +135,10 @@ func (b *binder) commandPiece(m *commandMatcher, p commandPiece) {
 		b.commandQuery(m, p)
 	case "ScriptInput":
 		for at := p.at; at < p.end && t.Text(at) == "."; {
-			inner := newCommandMatcher(t.Upto(m.limit(at)))
-			c := inner.command(at)
+			inner := m.part(at)
+			c := inner.command(0)
 			b.matched(inner, c)
-			if at = c.end; t.Text(at) == ";" {
+			if at += c.end; t.Text(at) == ";" {
 				at++
 			}
 		}
@@ -170,7 +174,9 @@ func (b *binder) apart(f func()) {
 
 func (b *binder) commandQuery(m *commandMatcher, p commandPiece) {
 	if m.text.Text(p.at) == "." {
+		m.depth++
 		b.apart(func() { b.matched(m, m.command(p.at)) })
+		m.depth--
 		return
 	}
 	list, _, errs := m.text.Query(p.at)
@@ -236,7 +242,7 @@ func (b *binder) commandName(m *commandMatcher, p commandPiece) {
 		op, ok := b.commandEntity(name, span, kinds, path)
 		if !ok {
 			hint := ""
-			if kinds == entTable {
+			if kinds == entTable && len(b.errs) < maxErrors {
 				hint = b.near(name, nearTables)
 			}
 			b.failHint(span, "SEM0100", hint, "the name %s does not refer to any known %s", quoteName(name), kinds)

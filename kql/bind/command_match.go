@@ -20,7 +20,11 @@ type commandMatcher struct {
 	text  *syntax.CommandText
 	ends  map[commandPlace]int
 	start *catalog.Grammar // the dot
+	depth int              // commands inside which this one stands
 }
+
+// maxCommandDepth limits commands inside commands (`.set T <| .show tables`).
+const maxCommandDepth = 32
 
 type commandPlace struct {
 	rule string
@@ -179,13 +183,18 @@ func (m *commandMatcher) rule(name string, at int) int {
 		_, end, _ = t.Body(at)
 	case "QueryInput":
 		if t.Text(at) == "." {
+			if m.depth == maxCommandDepth {
+				return t.End() // an error, see binder.matched
+			}
+			m.depth++
+			defer func() { m.depth-- }()
 			return m.command(at).end
 		}
 		_, end, _ = t.Query(at)
 		return end
 	case "ScriptInput":
-		for t.Text(end) == "." {
-			end = newCommandMatcher(t.Upto(m.limit(end))).command(end).end
+		for t.Text(end) == "." && m.depth < maxCommandDepth {
+			end += m.part(end).command(0).end
 			if t.Text(end) == ";" {
 				end++
 			}
@@ -204,14 +213,15 @@ func (m *commandMatcher) rule(name string, at int) int {
 	return end
 }
 
-// limit gives the end of the command at a place of a script: the next command begins with a dot on a new row.
-func (m *commandMatcher) limit(at int) int {
-	for at++; at < m.text.End(); at++ {
-		if m.text.Text(at) == "." && m.text.FirstInRow(at) {
-			break
-		}
+// part makes a matcher for one command of a script, at a place: the next command begins with a dot on a new row.
+func (m *commandMatcher) part(at int) *commandMatcher {
+	end := at + 1
+	for end < m.text.End() && !(m.text.Text(end) == "." && m.text.FirstInRow(end)) {
+		end++
 	}
-	return at
+	p := newCommandMatcher(m.text.Part(at, end))
+	p.depth = m.depth + 1
+	return p
 }
 
 // matchedCommand is a command with the operators behind it.
@@ -255,7 +265,11 @@ func (m *commandMatcher) head(at int) *matchedCommand {
 	if end >= 0 {
 		c.behind = end
 	}
-	if p := m.partial(all, at); p != nil && p.at > 1 && at+p.at > c.behind {
+	var p *way
+	if c.behind < m.text.End() { // else nothing can take more
+		p = m.partial(all, at)
+	}
+	if p != nil && p.at > 1 && at+p.at > c.behind {
 		c.cmd, c.behind, c.broken, c.wants = nil, at+p.at, p.err, nil
 		pos := at
 		for _, s := range p.steps() {

@@ -23,13 +23,12 @@ func ReadCommand(text string) (*CommandText, ErrorList) {
 // End is the place of the end of the text.
 func (c *CommandText) End() int { return len(c.toks) - 1 }
 
-// Upto is the same text, cut off before the token at end.
-func (c *CommandText) Upto(end int) *CommandText {
-	if end >= c.End() {
-		return c
-	}
-	toks := append([]token(nil), c.toks[:end+1]...)
-	toks[end] = token{kind: tEOF, start: toks[end].start, end: toks[end].start, firstInRow: toks[end].firstInRow}
+// Part is the text from the token at one place to before that at another. Its places count from its own beginning;
+// spans stay those of the whole text.
+func (c *CommandText) Part(from, end int) *CommandText {
+	at := c.toks[end].start
+	toks := make([]token, 0, end-from+1)
+	toks = append(append(toks, c.toks[from:end]...), token{kind: tEOF, start: at, end: at, firstInRow: c.toks[end].firstInRow})
 	return &CommandText{src: c.src, toks: toks}
 }
 
@@ -92,7 +91,7 @@ func (c *CommandText) Type(i int) int {
 	return i
 }
 
-// Name takes a name: name, ['name'], {name}, 'name', or [name]. It is empty for '' and [].
+// Name takes a name: name, ['name'], {name}, 'name', or [name]. It is empty for ” and [].
 func (c *CommandText) Name(i int) (name string, end int) {
 	if c.toks[i].kind == tString {
 		return unquote(c.toks[i].text), i + 1

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"crypto/tls"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -131,7 +132,17 @@ func TestServeRefusesWhatItCanNotRun(t *testing.T) {
 	if got := s.run("canary", "list"); !strings.Contains(got, s.TokenID) {
 		t.Errorf("without a server: %s", got)
 	}
+	// Who has the folder gets in again when the password is lost.
+	var again struct{ Password string }
+	if err := json.Unmarshal([]byte(s.run("account", "reset", s.User, "--json")), &again); err != nil || again.Password == "" {
+		t.Errorf("a new password: %v", err)
+	}
 	s.start()
+	for pw, want := range map[string]int{s.Password: 401, again.Password: 200} {
+		if got, text := s.ask("POST", "/api/v1/session", "application/json", jsonText(t, map[string]string{"name": s.User, "password": pw})); got != want {
+			t.Errorf("sign in after the reset: %d %s, want %d", got, text, want)
+		}
+	}
 }
 
 // newServerAt is newServer in a folder of the test's choice.

@@ -3,7 +3,7 @@ package kqltest
 import (
 	"fmt"
 	"hash/fnv"
-	"math/rand"
+	"math/rand/v2"
 	"strings"
 
 	"github.com/shopspring/decimal"
@@ -19,7 +19,7 @@ func MadeUp(table string, s value.Schema, n int, now int64) *value.Frame {
 	for _, c := range s {
 		h := fnv.New64a()
 		fmt.Fprint(h, table, "\x00", c.Name)
-		m := maker{rand.New(rand.NewSource(int64(h.Sum64()))), now, textsFor(table, c.Name), c.Name == "EventID"}
+		m := maker{rand.New(rand.NewPCG(h.Sum64(), 1)), now, textsFor(table, c.Name), c.Name == "EventID"}
 		v := value.New(c.Type, n)
 		for i := range n {
 			v.Set(i, m.value(c.Type))
@@ -89,35 +89,35 @@ func eventXML(pairs ...string) string {
 }
 
 func (m *maker) value(t value.Type) value.Value {
-	if m.rnd.Intn(8) == 0 {
+	if m.rnd.IntN(8) == 0 {
 		return value.Null(t)
 	}
 	switch t {
 	case value.Bool:
-		return value.OfBool(m.rnd.Intn(2) == 0)
+		return value.OfBool(m.rnd.IntN(2) == 0)
 	case value.Int:
 		if m.ids {
-			return value.Of(t, eventIDs[m.rnd.Intn(len(eventIDs))])
+			return value.Of(t, eventIDs[m.rnd.IntN(len(eventIDs))])
 		}
 		return value.Of(t, int64(int32(m.rnd.Uint32())))
 	case value.Long:
-		return value.OfLong(int64(m.rnd.Intn(5000)))
+		return value.OfLong(int64(m.rnd.IntN(5000)))
 	case value.Real:
 		return value.OfReal(m.rnd.NormFloat64() * 100)
 	case value.Decimal:
-		return value.Value{Type: t, M: decimal.New(int64(m.rnd.Intn(1000)), -1)}
+		return value.Value{Type: t, M: decimal.New(int64(m.rnd.IntN(1000)), -1)}
 	case value.String:
-		return value.OfString(m.texts[m.rnd.Intn(len(m.texts))])
+		return value.OfString(m.texts[m.rnd.IntN(len(m.texts))])
 	case value.Datetime:
-		return value.Of(t, m.now-int64(m.rnd.Intn(14*24*3600))*value.TicksPerSecond)
+		return value.Of(t, m.now-int64(m.rnd.IntN(14*24*3600))*value.TicksPerSecond)
 	case value.Timespan:
-		return value.Of(t, int64(m.rnd.Intn(100000))*value.TicksPerSecond)
+		return value.Of(t, int64(m.rnd.IntN(100000))*value.TicksPerSecond)
 	case value.GUID:
 		v := value.Value{Type: t}
-		v.G[0] = byte(m.rnd.Intn(4))
+		v.G[0] = byte(m.rnd.IntN(4))
 		return v
 	case value.Dynamic:
-		e, err := value.ParseJSON([]string{bagText, arrayText}[m.rnd.Intn(2)])
+		e, err := value.ParseJSON([]string{bagText, arrayText}[m.rnd.IntN(2)])
 		if err == nil {
 			return value.OfDynamic(e)
 		}

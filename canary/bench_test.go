@@ -8,14 +8,13 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"path/filepath"
+	"picket/canary/trip"
+	"picket/state"
 	"sort"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"picket/canary/trip"
-	"picket/state"
 )
 
 // BenchmarkTrips measures durable trips by 32 connections over HTTP while the webhook sink answers 500 after a

@@ -9,11 +9,10 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/url"
+	"picket/canary/geo"
 	"strconv"
 	"strings"
 	"time"
-
-	"picket/canary/geo"
 )
 
 func readMultipart(form url.Values, body []byte, boundary string) error {
@@ -58,8 +57,10 @@ func (s *Service) generate(r *http.Request, c *call) (answer, error) {
 		hook = c.get("webhook")
 	}
 	memo := c.get("memo")
-	req := CreateRequest{Kind: kind, Memo: memo, FreeMemo: !strings.Contains(memo, ","), Contact: c.get("email"), Webhook: hook,
-		FileName: c.get("file_name"), Decoy: Decoy{Text: c.get("text_snippet")}}
+	req := CreateRequest{
+		Kind: kind, Memo: memo, FreeMemo: !strings.Contains(memo, ","), Contact: c.get("email"), Webhook: hook,
+		FileName: c.get("file_name"), Decoy: Decoy{Text: c.get("text_snippet")},
+	}
 	if !admin {
 		req.Owner = "generate"
 	}
@@ -71,14 +72,18 @@ func (s *Service) generate(r *http.Request, c *call) (answer, error) {
 	if len(t.Webhooks) > 0 {
 		webhook = t.Webhooks[0]
 	}
-	out := map[string]any{"token": t.ID, "token_type": t.Kind, "hostname": t.Hostname, "token_url": t.URL, "auth_token": t.Secret, "email": email,
-		"webhook_url": webhook, "url_components": urlComponents(), "error": nil, "error_message": nil, "file_name": t.FileName, "warnings": t.Warnings}
+	out := map[string]any{
+		"token": t.ID, "token_type": t.Kind, "hostname": t.Hostname, "token_url": t.URL, "auth_token": t.Secret, "email": email,
+		"webhook_url": webhook, "url_components": urlComponents(), "error": nil, "error_message": nil, "file_name": t.FileName, "warnings": t.Warnings,
+	}
 	if t.Hostname == "" {
 		out["hostname"] = hostOf(t.URL)
 	}
 	if v2 {
-		for from, to := range map[string]string{"token": "Token", "hostname": "Hostname", "token_url": "Url", "auth_token": "Auth", "email": "Email",
-			"url_components": "Url_components", "error": "Error", "error_message": "Error_Message"} {
+		for from, to := range map[string]string{
+			"token": "Token", "hostname": "Hostname", "token_url": "Url", "auth_token": "Auth", "email": "Email",
+			"url_components": "Url_components", "error": "Error", "error_message": "Error_Message",
+		} {
 			out[to] = out[from]
 		}
 	}
@@ -168,9 +173,11 @@ type incidentList struct {
 }
 
 func incidentOf(t *Trip) incident {
-	i := incident{TimeOfHit: float64(t.Time.UnixMicro()) / 1e6, SrcIP: t.SrcIP, Geo: t.Geo.IPInfo(), IsTor: t.IsTor, Channel: t.Channel,
+	i := incident{
+		TimeOfHit: float64(t.Time.UnixMicro()) / 1e6, SrcIP: t.SrcIP, Geo: t.Geo.IPInfo(), IsTor: t.IsTor, Channel: t.Channel,
 		UserAgent: t.UserAgent, Status: t.AlertStatus, TokenType: t.Kind, Method: t.Method, Headers: pairsMap(t.Headers), Args: pairsMap(t.Args),
-		Referer: t.Referer, Note: t.NotificationID, Benign: t.LikelyBenign}
+		Referer: t.Referer, Note: t.NotificationID, Benign: t.LikelyBenign,
+	}
 	if t.Count > 1 {
 		i.Count = t.Count
 	}
@@ -253,10 +260,12 @@ func csvCell(s string) string {
 // drop is the token as /manage gives it in JSON.
 func (s *Service) drop(c *call) map[string]any {
 	t := &c.tok
-	m := map[string]any{"token": t.ID, "token_type": t.Kind, "memo": t.Memo, "file_name": t.FileName, "created_at": float64(t.Created.UnixMicro()) / 1e6,
+	m := map[string]any{
+		"token": t.ID, "token_type": t.Kind, "memo": t.Memo, "file_name": t.FileName, "created_at": float64(t.Created.UnixMicro()) / 1e6,
 		"status": t.Status, "alert_email_enabled": t.EmailEnabled, "alert_webhook_enabled": t.WebhookEnabled, "alert_email_recipient": strings.Join(t.Recipients, " "),
 		"alert_webhook_url": first(t.Webhooks), "alert_ip_ignore_enabled": len(t.Ignored) > 0, "alert_ignored_ips": orEmpty(t.Ignored), "token_url": t.URL, "hostname": t.Hostname,
-		"hits": t.Hits, "tags": orEmpty(t.Tags), "owner": t.Owner}
+		"hits": t.Hits, "tags": orEmpty(t.Tags), "owner": t.Owner,
+	}
 	if c.acc < fullAccess { // a read secret tells nothing about who is told
 		delete(m, "alert_email_recipient")
 		delete(m, "alert_webhook_url")

@@ -14,15 +14,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"picket/canary/trip"
+	"picket/kql/value"
+	"picket/state"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
-
-	"picket/canary/trip"
-	"picket/kql/value"
-	"picket/state"
 )
 
 // diskLake is a table on disk that commits rows and marks in one transaction.
@@ -86,8 +85,10 @@ func child(dir string) error {
 		return err
 	}
 	local := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
-	s, err := New(ctx, Deps{State: db, Trips: log, TripURL: "http://127.0.0.1", AppendTrips: lake.append, CommittedMarks: lake.committed,
-		AllowWebhooks: local, Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))})
+	s, err := New(ctx, Deps{
+		State: db, Trips: log, TripURL: "http://127.0.0.1", AppendTrips: lake.append, CommittedMarks: lake.committed,
+		AllowWebhooks: local, Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
+	})
 	if err != nil {
 		return err
 	}

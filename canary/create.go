@@ -9,13 +9,12 @@ import (
 	mrand "math/rand/v2"
 	"net/netip"
 	"net/url"
+	"picket/state"
 	"slices"
 	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
-
-	"picket/state"
 )
 
 // Limits of a request.
@@ -95,9 +94,11 @@ func (s *Service) CreateBulk(ctx context.Context, rs []CreateRequest) ([]Created
 }
 
 func (s *Service) created(p *prepared) Created {
-	t := Token{ID: p.id, Kind: p.r.Kind, FileName: p.r.FileName, Memo: p.r.Memo, FreeMemo: p.r.FreeMemo, Place: p.place,
+	t := Token{
+		ID: p.id, Kind: p.r.Kind, FileName: p.r.FileName, Memo: p.r.Memo, FreeMemo: p.r.FreeMemo, Place: p.place,
 		Owner: p.r.Owner, Tags: p.r.Tags, Created: p.now, Expires: p.r.Expires, Status: StatusEnabled, Recipients: p.mails,
-		Webhooks: p.hooks, EmailEnabled: true, WebhookEnabled: true, OwnDocument: p.doc != nil}
+		Webhooks: p.hooks, EmailEnabled: true, WebhookEnabled: true, OwnDocument: p.doc != nil,
+	}
 	s.addresses(&t, p.seed)
 	c := Created{Token: t, Secret: p.secret, ReadAuth: s.ReadAuth(p.id)}
 	if u, err := url.Parse(s.d.TripURL); err == nil && p.r.Kind != "dns" {

@@ -8,13 +8,12 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"strings"
-	"time"
-
 	"picket/canary/geo"
 	"picket/canary/trip"
 	"picket/kql/value"
 	"picket/state"
+	"strings"
+	"time"
 )
 
 // Mark is a place in the trip server's log up to which rows are committed.

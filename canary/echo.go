@@ -5,10 +5,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"picket/state"
 	"strings"
 	"time"
-
-	"picket/state"
 )
 
 // Resolvers, and those who watch them, look names up again days after somebody used them.

@@ -2,11 +2,10 @@ package canary
 
 import (
 	"context"
+	"picket/state"
 	"strings"
 	"testing"
 	"time"
-
-	"picket/state"
 )
 
 func TestEcho(t *testing.T) {
@@ -31,8 +30,14 @@ func TestEcho(t *testing.T) {
 		name, src string
 		after     time.Duration
 		echo      bool
-	}{{one, "1.1.1.1", 0, false}, {one, "2.2.2.2", time.Hour, false}, {strings.ToUpper(one), "2.2.2.2", 72 * time.Hour, true},
-		{one, "1.1.1.1", 72 * time.Hour, false}, {tok + ".t.example.org", "1.1.1.1", 0, false}, {tok + ".t.example.org", "2.2.2.2", 72 * time.Hour, false}} {
+	}{
+		{one, "1.1.1.1", 0, false},
+		{one, "2.2.2.2", time.Hour, false},
+		{strings.ToUpper(one), "2.2.2.2", 72 * time.Hour, true},
+		{one, "1.1.1.1", 72 * time.Hour, false},
+		{tok + ".t.example.org", "1.1.1.1", 0, false},
+		{tok + ".t.example.org", "2.2.2.2", 72 * time.Hour, false},
+	} {
 		if why := ask(c.name, c.src, c.after); (why != "") != c.echo {
 			t.Errorf("%+v: %q", c, why)
 		}

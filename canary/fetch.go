@@ -6,9 +6,8 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"time"
-
 	"picket/canary/office"
+	"time"
 )
 
 // Fetched is one request that opening a document makes.

@@ -29,10 +29,16 @@ var special = []struct {
 	p   netip.Prefix
 	why string
 }{
-	{netip.MustParsePrefix("0.0.0.0/8"), "unspecified"}, {netip.MustParsePrefix("100.64.0.0/10"), "carrier-internal"},
-	{netip.MustParsePrefix("192.0.0.0/24"), "reserved"}, {netip.MustParsePrefix("198.18.0.0/15"), "benchmark"},
-	{netip.MustParsePrefix("240.0.0.0/4"), "reserved"}, {netip.MustParsePrefix("168.63.129.16/32"), "metadata"}, {netip.MustParsePrefix("64:ff9b::/96"), "translated"},
-	{netip.MustParsePrefix("64:ff9b:1::/48"), "translated"}, {netip.MustParsePrefix("2002::/16"), "6to4"}, {netip.MustParsePrefix("2001::/32"), "Teredo"},
+	{netip.MustParsePrefix("0.0.0.0/8"), "unspecified"},
+	{netip.MustParsePrefix("100.64.0.0/10"), "carrier-internal"},
+	{netip.MustParsePrefix("192.0.0.0/24"), "reserved"},
+	{netip.MustParsePrefix("198.18.0.0/15"), "benchmark"},
+	{netip.MustParsePrefix("240.0.0.0/4"), "reserved"},
+	{netip.MustParsePrefix("168.63.129.16/32"), "metadata"},
+	{netip.MustParsePrefix("64:ff9b::/96"), "translated"},
+	{netip.MustParsePrefix("64:ff9b:1::/48"), "translated"},
+	{netip.MustParsePrefix("2002::/16"), "6to4"},
+	{netip.MustParsePrefix("2001::/32"), "Teredo"},
 }
 
 // refusal names what is wrong with calling a, or "".
@@ -181,7 +187,9 @@ func (g *guard) client() *http.Client {
 	return &http.Client{
 		Timeout:       15 * time.Second,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Transport: &http.Transport{DialContext: dial, TLSHandshakeTimeout: 5 * time.Second, ResponseHeaderTimeout: 10 * time.Second,
-			MaxIdleConns: 32, MaxIdleConnsPerHost: 2, IdleConnTimeout: time.Minute, MaxResponseHeaderBytes: 64 << 10, ForceAttemptHTTP2: true},
+		Transport: &http.Transport{
+			DialContext: dial, TLSHandshakeTimeout: 5 * time.Second, ResponseHeaderTimeout: 10 * time.Second,
+			MaxIdleConns: 32, MaxIdleConnsPerHost: 2, IdleConnTimeout: time.Minute, MaxResponseHeaderBytes: 64 << 10, ForceAttemptHTTP2: true,
+		},
 	}
 }

@@ -132,7 +132,7 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	w.WriteHeader(status)
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
-	enc.Encode(v) // a broken connection is the client's affair
+	_ = enc.Encode(v) // a broken connection is the client's affair
 }
 
 func (s *Service) fail(w http.ResponseWriter, r *http.Request, c *call, err error) {
@@ -278,8 +278,10 @@ func (s *Service) enter(r *http.Request, c *call, need access) (away string, err
 		return "", s.checkForm(r, c)
 	}
 	if explicit && c.acc == fullAccess && c.html && r.URL.Query().Has("auth") {
-		http.SetCookie(c.w, &http.Cookie{Name: sessionCookie(id), Value: s.session(id, s.d.Now().Add(sessionTime)), Path: "/",
-			HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: r.TLS != nil, MaxAge: int(sessionTime.Seconds())})
+		http.SetCookie(c.w, &http.Cookie{
+			Name: sessionCookie(id), Value: s.session(id, s.d.Now().Add(sessionTime)), Path: "/",
+			HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: r.TLS != nil, MaxAge: int(sessionTime.Seconds()),
+		})
 		return r.URL.Path + c.query, nil
 	}
 	return "", nil

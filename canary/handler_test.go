@@ -10,11 +10,10 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
+	"picket/canary/office"
 	"regexp"
 	"strings"
 	"testing"
-
-	"picket/canary/office"
 )
 
 func serveHandler(t *testing.T, b *bench) string {

@@ -8,14 +8,13 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"picket/canary/trip"
+	"picket/kql/value"
+	"picket/state"
 	"strings"
 	"sync"
 	"testing"
 	"time"
-
-	"picket/canary/trip"
-	"picket/kql/value"
-	"picket/state"
 )
 
 // lake is a table in memory that commits rows and marks together.
@@ -94,8 +93,10 @@ func newBench(t testing.TB, change func(*Deps)) *bench {
 		t.Fatal(err)
 	}
 	b := &bench{lake: &lake{}, log: log, url: "http://" + ln.Addr().String()}
-	d := Deps{State: db, Trips: log, TripURL: b.url, PublicURL: "https://picket.example", DNSDomain: "t.example.org",
-		AppendTrips: b.lake.append, CommittedMarks: b.lake.committed, QueryTrips: b.lake.query}
+	d := Deps{
+		State: db, Trips: log, TripURL: b.url, PublicURL: "https://picket.example", DNSDomain: "t.example.org",
+		AppendTrips: b.lake.append, CommittedMarks: b.lake.committed, QueryTrips: b.lake.query,
+	}
 	if testing.Verbose() {
 		d.Logger = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	}

@@ -3,9 +3,8 @@ package canary
 import (
 	"context"
 	"fmt"
-	"sort"
-
 	"picket/canary/trip"
+	"sort"
 )
 
 // maxHistory bounds one answer of [Service.History]; page on with Before.

@@ -3,7 +3,6 @@ package canary
 import (
 	"context"
 	"math/rand/v2"
-
 	"picket/canary/office"
 )
 

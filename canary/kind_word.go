@@ -4,11 +4,10 @@ import (
 	"context"
 	"math/rand/v2"
 	"path"
+	"picket/canary/office"
 	"strings"
 
 	"github.com/brianvoe/gofakeit/v7"
-
-	"picket/canary/office"
 )
 
 // msWord is a Word document with a linked picture of one pixel.
@@ -54,8 +53,10 @@ func checkExtension(r *CreateRequest, ext string) error {
 // officeDoc fills a document with decoy data.
 func officeDoc(in *BuildInput, name string, r *rand.Rand) office.Doc {
 	f := gofakeit.NewFaker(in.Rand('p'), false)
-	d := office.Doc{Title: in.Decoy.Title, Text: in.Decoy.Text, Link: in.URL, Before: in.Created, Rand: r,
-		Creator: f.FirstName() + " " + f.LastName(), Editor: f.FirstName() + " " + f.LastName(), Company: f.Company()}
+	d := office.Doc{
+		Title: in.Decoy.Title, Text: in.Decoy.Text, Link: in.URL, Before: in.Created, Rand: r,
+		Creator: f.FirstName() + " " + f.LastName(), Editor: f.FirstName() + " " + f.LastName(), Company: f.Company(),
+	}
 	if r.IntN(3) == 0 {
 		d.Editor = d.Creator
 	}

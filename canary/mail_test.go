@@ -10,13 +10,12 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"picket/canary/geo"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/emersion/go-smtp"
-
-	"picket/canary/geo"
 )
 
 // mailServer keeps what it is sent; it refuses the first mail for now.
@@ -43,6 +42,7 @@ func (s *mailSession) Rcpt(to string, _ *smtp.RcptOptions) error {
 	s.x.to = append(s.x.to, to)
 	return nil
 }
+
 func (s *mailSession) Data(r io.Reader) error {
 	b, err := io.ReadAll(r)
 	if err != nil {
@@ -106,8 +106,10 @@ func TestMailSaysWhoWhereAndTor(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, want := range []string{c.ID, "token placed on FS01", "127.0.0.1", "Cape Town, South Africa (-33.9000,18.6000)", "AS29975 Vodacom", "Tor:               yes", "(UTC)", `T:\departments`,
-			"https://picket.example/history?token=" + c.ID, "https://picket.example/manage?token=" + c.ID, "processor &lt;b&gt;"} {
+		for _, want := range []string{
+			c.ID, "token placed on FS01", "127.0.0.1", "Cape Town, South Africa (-33.9000,18.6000)", "AS29975 Vodacom", "Tor:               yes", "(UTC)", `T:\departments`,
+			"https://picket.example/history?token=" + c.ID, "https://picket.example/manage?token=" + c.ID, "processor &lt;b&gt;",
+		} {
 			if !strings.Contains(string(body), want) {
 				t.Errorf("the mail lacks %q", want)
 			}

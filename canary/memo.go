@@ -187,9 +187,7 @@ func ParseContact(s string) (recipients []string, webhook string, err error) {
 			webhook = w
 			continue
 		}
-		for _, a := range strings.FieldsFunc(w, func(r rune) bool { return r == ',' || r == ';' }) {
-			recipients = append(recipients, a)
-		}
+		recipients = append(recipients, strings.FieldsFunc(w, func(r rune) bool { return r == ',' || r == ';' })...)
 	}
 	if recipients, err = checkRecipients(recipients); err != nil {
 		return nil, "", err

@@ -6,12 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"picket/canary/trip"
+	"picket/state"
 	"time"
 
 	"github.com/google/uuid"
-
-	"picket/canary/trip"
-	"picket/state"
 )
 
 // Kinds of notification.

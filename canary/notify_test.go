@@ -7,12 +7,11 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"picket/state"
 	"strings"
 	"sync"
 	"testing"
 	"time"
-
-	"picket/state"
 )
 
 var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
@@ -117,7 +116,7 @@ func TestOwnPlaybookGetsTheLongPrefix(t *testing.T) {
 }
 
 func TestFailingSinkLosesNothing(t *testing.T) {
-	var down = true
+	down := true
 	var mu sync.Mutex
 	s, hook := newSink(t, func(int) int {
 		mu.Lock()
@@ -202,7 +201,7 @@ func TestGuardRefusesInternalTargets(t *testing.T) {
 
 func TestStatusesAreRecordedAndNotTold(t *testing.T) {
 	s, hook := newSink(t, nil)
-	var now = time.Now()
+	now := time.Now()
 	var mu sync.Mutex
 	b := newBench(t, func(d *Deps) {
 		d.AllowWebhooks = loopback

@@ -6,12 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"picket/canary/geo"
+	"picket/state"
 	"strings"
 	"sync"
 	"time"
-
-	"picket/canary/geo"
-	"picket/state"
 )
 
 // note is what the outbox keeps of the first trip of a notification; the message is made from it when sent.
@@ -40,9 +39,11 @@ type note struct {
 }
 
 func noteOf(t *Trip) note {
-	return note{Trip: t.ID, Token: t.Token, Kind: t.Kind, FileName: t.FileName, Channel: t.Channel, Time: t.Time, SrcIP: t.SrcIP, Resolver: t.SrcIsResolver,
+	return note{
+		Trip: t.ID, Token: t.Token, Kind: t.Kind, FileName: t.FileName, Channel: t.Channel, Time: t.Time, SrcIP: t.SrcIP, Resolver: t.SrcIsResolver,
 		Memo: t.Memo, Place: t.Place, UserAgent: t.UserAgent, Method: t.Method, Referer: t.Referer, Headers: t.Headers, Args: t.Args,
-		QueryName: t.QueryName, QueryType: t.QueryType, Geo: t.Geo.IPInfo(), CountryName: t.Geo.Country, IsTor: t.IsTor, Benign: t.LikelyBenign}
+		QueryName: t.QueryName, QueryType: t.QueryType, Geo: t.Geo.IPInfo(), CountryName: t.Geo.Country, IsTor: t.IsTor, Benign: t.LikelyBenign,
+	}
 }
 
 // Notification is an entry of the outbox: one message to one receiver.

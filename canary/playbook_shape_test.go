@@ -5,11 +5,10 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"picket/canary/geo"
 	"strings"
 	"testing"
 	"time"
-
-	"picket/canary/geo"
 )
 
 // shared finds the folder of conformance data, or skips the test (or fails it where the data is required).

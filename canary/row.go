@@ -3,12 +3,11 @@ package canary
 import (
 	"fmt"
 	"net/netip"
-	"strings"
-	"time"
-
 	"picket/canary/geo"
 	"picket/canary/trip"
 	"picket/kql/value"
+	"strings"
+	"time"
 )
 
 // TripTable is the table that trips go to.
@@ -50,45 +49,56 @@ type column struct {
 }
 
 func strCol(name string, p func(*Trip) *string) column {
-	return column{name, value.String,
+	return column{
+		name, value.String,
 		func(t *Trip) value.Value {
 			return value.Value{Type: value.String, S: strings.ToValidUTF8(*p(t), "\uFFFD")}
 		},
-		func(t *Trip, v value.Value) { *p(t) = v.S }}
+		func(t *Trip, v value.Value) { *p(t) = v.S },
+	}
 }
 
 func longCol(name string, get func(*Trip) int64, set func(*Trip, int64)) column {
-	return column{name, value.Long,
+	return column{
+		name, value.Long,
 		func(t *Trip) value.Value { return value.Value{Type: value.Long, I: get(t)} },
-		func(t *Trip, v value.Value) { set(t, v.I) }}
+		func(t *Trip, v value.Value) { set(t, v.I) },
+	}
 }
 
 func boolCol(name string, p func(*Trip) *bool) column {
-	return column{name, value.Bool,
+	return column{
+		name, value.Bool,
 		func(t *Trip) value.Value { return value.Value{Type: value.Bool, I: b2i(*p(t))} },
-		func(t *Trip, v value.Value) { *p(t) = v.I != 0 }}
+		func(t *Trip, v value.Value) { *p(t) = v.I != 0 },
+	}
 }
 
 func realCol(name string, p func(*Trip) *float64) column {
-	return column{name, value.Real,
+	return column{
+		name, value.Real,
 		func(t *Trip) value.Value { return value.Value{Type: value.Real, Null: !t.Geo.HasLoc, F: *p(t)} },
 		func(t *Trip, v value.Value) {
 			if !v.Null {
 				*p(t), t.Geo.HasLoc = v.F, true
 			}
-		}}
+		},
+	}
 }
 
 func pairsCol(name string, p func(*Trip) *[][2]string) column {
-	return column{name, value.Dynamic,
+	return column{
+		name, value.Dynamic,
 		func(t *Trip) value.Value {
 			return value.Value{Type: value.Dynamic, D: pairsBag(*p(t)), Null: len(*p(t)) == 0}
 		},
-		func(t *Trip, v value.Value) { *p(t) = bagPairs(v.D) }}
+		func(t *Trip, v value.Value) { *p(t) = bagPairs(v.D) },
+	}
 }
 
 func listCol(name string, p func(*Trip) *[]string) column {
-	return column{name, value.Dynamic,
+	return column{
+		name, value.Dynamic,
 		func(t *Trip) value.Value {
 			var l []any
 			for _, s := range *p(t) {
@@ -103,7 +113,8 @@ func listCol(name string, p func(*Trip) *[]string) column {
 					*p(t) = append(*p(t), s)
 				}
 			}
-		}}
+		},
+	}
 }
 
 func b2i(b bool) int64 {
@@ -125,9 +136,11 @@ func fromTicks(n int64) time.Time {
 
 func columns() []column {
 	return []column{
-		{"TimeGenerated", value.Datetime,
+		{
+			"TimeGenerated", value.Datetime,
 			func(t *Trip) value.Value { return value.Value{Type: value.Datetime, I: ticks(t.Time)} },
-			func(t *Trip, v value.Value) { t.Time = fromTicks(v.I) }},
+			func(t *Trip, v value.Value) { t.Time = fromTicks(v.I) },
+		},
 		strCol("TripId", func(t *Trip) *string { return &t.ID }),
 		strCol("Token", func(t *Trip) *string { return &t.Token }),
 		strCol("Kind", func(t *Trip) *string { return &t.Kind }),
@@ -145,7 +158,8 @@ func columns() []column {
 		strCol("Referer", func(t *Trip) *string { return &t.Referer }),
 		pairsCol("RequestHeaders", func(t *Trip) *[][2]string { return &t.Headers }),
 		pairsCol("RequestArgs", func(t *Trip) *[][2]string { return &t.Args }),
-		{"Body", value.String,
+		{
+			"Body", value.String,
 			func(t *Trip) value.Value {
 				return value.Value{Type: value.String, S: strings.ToValidUTF8(string(t.Body), "\uFFFD")}
 			},
@@ -153,7 +167,8 @@ func columns() []column {
 				if v.S != "" {
 					t.Body = []byte(v.S)
 				}
-			}},
+			},
+		},
 		longCol("BodySize", func(t *Trip) int64 { return t.BodySize }, func(t *Trip, n int64) { t.BodySize = n }),
 		strCol("BodySha256", func(t *Trip) *string { return &t.BodySHA }),
 		strCol("QueryName", func(t *Trip) *string { return &t.QueryName }),
@@ -171,16 +186,19 @@ func columns() []column {
 		strCol("Timezone", func(t *Trip) *string { return &t.Geo.Timezone }),
 		realCol("Latitude", func(t *Trip) *float64 { return &t.Geo.Lat }),
 		realCol("Longitude", func(t *Trip) *float64 { return &t.Geo.Lon }),
-		{"Asn", value.Long,
+		{
+			"Asn", value.Long,
 			func(t *Trip) value.Value {
 				return value.Value{Type: value.Long, Null: t.Geo.ASN == 0, I: int64(t.Geo.ASN)}
 			},
-			func(t *Trip, v value.Value) { t.Geo.ASN = uint32(v.I) }},
+			func(t *Trip, v value.Value) { t.Geo.ASN = uint32(v.I) },
+		},
 		strCol("AsName", func(t *Trip) *string { return &t.Geo.ASName }),
 		strCol("AsDomain", func(t *Trip) *string { return &t.Geo.ASDomain }),
 		strCol("AsType", func(t *Trip) *string { return &t.Geo.ASType }),
 		strCol("Route", func(t *Trip) *string { return &t.Geo.Route }),
-		{"IsTor", value.Bool,
+		{
+			"IsTor", value.Bool,
 			func(t *Trip) value.Value {
 				if t.IsTor == nil {
 					return value.Value{Type: value.Bool, Null: true}
@@ -192,7 +210,8 @@ func columns() []column {
 					b := v.I != 0
 					t.IsTor = &b
 				}
-			}},
+			},
+		},
 		strCol("Memo", func(t *Trip) *string { return &t.Memo }),
 		strCol("Computername", func(t *Trip) *string { return &t.Place.Computername }),
 		strCol("PublicIP", func(t *Trip) *string { return &t.Place.PublicIP }),

@@ -13,12 +13,11 @@ import (
 	"html/template"
 	"math/big"
 	"net/http"
+	"picket/canary/trip"
+	"picket/state"
 	"strings"
 	"sync"
 	"sync/atomic"
-
-	"picket/canary/trip"
-	"picket/state"
 )
 
 // Service keeps the tokens and tells about trips. Make it with [New], run it with [Service.Run].

@@ -6,11 +6,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"picket/canary/office"
 	"strings"
 	"testing"
 	"time"
-
-	"picket/canary/office"
 )
 
 // libreOffice opens files for real, or skips the test.

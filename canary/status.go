@@ -3,10 +3,9 @@ package canary
 import (
 	"context"
 	"fmt"
-	"time"
-
 	"picket/canary/geo"
 	"picket/canary/trip"
+	"time"
 )
 
 // Status says how the room is doing.

@@ -7,11 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"picket/state"
 	"strings"
 	"time"
 	"unicode/utf8"
-
-	"picket/state"
 )
 
 const tokenCols = `t.id, t.kind, t.file_name, t.memo, t.free_memo, t.computername, t.public_ip, t.private_ip, t.share_path, t.description,

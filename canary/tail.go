@@ -6,12 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"picket/canary/trip"
+	"picket/state"
 	"strconv"
 	"strings"
 	"time"
-
-	"picket/canary/trip"
-	"picket/state"
 )
 
 // tailBatch is how many trips are committed at once at most.
@@ -249,13 +248,27 @@ func sameAddr(a netip.Addr, s string) bool {
 
 // crawlers are words in the user agents of programs that fetch every link they see, by what they are.
 var crawlers = []struct{ word, why string }{
-	{"slackbot", "link preview by Slack"}, {"slack-imgproxy", "link preview by Slack"}, {"discordbot", "link preview by Discord"},
-	{"telegrambot", "link preview by Telegram"}, {"whatsapp/", "link preview by WhatsApp"}, {"facebookexternalhit", "link preview by Facebook"},
-	{"twitterbot", "link preview by X"}, {"linkedinbot", "link preview by LinkedIn"}, {"skypeuripreview", "link preview by Skype or Teams"},
-	{"googlebot", "search crawler"}, {"bingbot", "search crawler"}, {"yandexbot", "search crawler"}, {"applebot", "search crawler"},
-	{"googleimageproxy", "image proxy of a mail provider"}, {"yahoomailproxy", "image proxy of a mail provider"},
-	{"censysinspect", "internet scanner"}, {"shodan", "internet scanner"}, {"zgrab", "internet scanner"}, {"masscan", "internet scanner"},
-	{"expanse", "internet scanner"}, {"internet-measurement", "internet scanner"},
+	{"slackbot", "link preview by Slack"},
+	{"slack-imgproxy", "link preview by Slack"},
+	{"discordbot", "link preview by Discord"},
+	{"telegrambot", "link preview by Telegram"},
+	{"whatsapp/", "link preview by WhatsApp"},
+	{"facebookexternalhit", "link preview by Facebook"},
+	{"twitterbot", "link preview by X"},
+	{"linkedinbot", "link preview by LinkedIn"},
+	{"skypeuripreview", "link preview by Skype or Teams"},
+	{"googlebot", "search crawler"},
+	{"bingbot", "search crawler"},
+	{"yandexbot", "search crawler"},
+	{"applebot", "search crawler"},
+	{"googleimageproxy", "image proxy of a mail provider"},
+	{"yahoomailproxy", "image proxy of a mail provider"},
+	{"censysinspect", "internet scanner"},
+	{"shodan", "internet scanner"},
+	{"zgrab", "internet scanner"},
+	{"masscan", "internet scanner"},
+	{"expanse", "internet scanner"},
+	{"internet-measurement", "internet scanner"},
 }
 
 // benign gives a reason to think that a trip is not an intruder's.

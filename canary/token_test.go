@@ -9,14 +9,13 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"picket/kql/value"
 	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/miekg/dns"
-
-	"picket/kql/value"
 )
 
 func TestTokensAreListedSearchedChanged(t *testing.T) {
@@ -68,8 +67,16 @@ func TestTokensAreListedSearchedChanged(t *testing.T) {
 	for _, c := range []struct {
 		f Filter
 		n int
-	}{{Filter{Search: "host007"}, 1}, {Filter{Search: "100%"}, 250}, {Filter{Search: "1_0%"}, 0}, {Filter{Tag: "even"}, 125}, {Filter{Kind: "dns"}, 0},
-		{Filter{Status: StatusDisabled}, 1}, {Filter{Status: StatusEnabled}, 249}, {Filter{Owner: "ops", Tag: "even", Status: StatusEnabled}, 124}} {
+	}{
+		{Filter{Search: "host007"}, 1},
+		{Filter{Search: "100%"}, 250},
+		{Filter{Search: "1_0%"}, 0},
+		{Filter{Tag: "even"}, 125},
+		{Filter{Kind: "dns"}, 0},
+		{Filter{Status: StatusDisabled}, 1},
+		{Filter{Status: StatusEnabled}, 249},
+		{Filter{Owner: "ops", Tag: "even", Status: StatusEnabled}, 124},
+	} {
 		if n := count(c.f); n != c.n {
 			t.Errorf("%+v: %d, want %d", c.f, n, c.n)
 		}

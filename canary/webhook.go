@@ -12,11 +12,10 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strconv"
-	"time"
-
 	"picket/canary/geo"
 	"picket/canary/trip"
+	"strconv"
+	"time"
 )
 
 // TestMemo is the memo of the test message; playbooks know it and stop.
@@ -59,8 +58,10 @@ type webhookAdditional struct {
 // message makes the generic JSON body of n; chat services get their own ([chatFormats]).
 func (s *Service) message(n *note, own bool) webhookMessage {
 	t := n.Time.UTC()
-	m := webhookMessage{Channel: n.Channel, TokenType: n.Kind, SrcIP: n.SrcIP, Token: n.Token, Time: t.Format(webhookTime), Memo: n.Memo,
-		ManageURL: s.manageURL(n.Token, own), PublicDomain: hostOf(s.d.TripURL)}
+	m := webhookMessage{
+		Channel: n.Channel, TokenType: n.Kind, SrcIP: n.SrcIP, Token: n.Token, Time: t.Format(webhookTime), Memo: n.Memo,
+		ManageURL: s.manageURL(n.Token, own), PublicDomain: hostOf(s.d.TripURL),
+	}
 	a := &m.Additional
 	a.SrcIP, a.Geo, a.UserAgent = n.SrcIP, &n.Geo, n.UserAgent
 	a.TimeHM, a.TimeYMD = t.Format("15:04"), t.Format("2006/01/02")
@@ -88,9 +89,11 @@ func (s *Service) testMessage() webhookMessage {
 	if base == "" {
 		base = "http://example.com"
 	}
-	return webhookMessage{Channel: trip.ChannelHTTP, SrcIP: "1.1.1.1", Token: "a+test+token", Time: now.Format(webhookTime), Memo: TestMemo,
+	return webhookMessage{
+		Channel: trip.ChannelHTTP, SrcIP: "1.1.1.1", Token: "a+test+token", Time: now.Format(webhookTime), Memo: TestMemo,
 		ManageURL:  base + "/test/url/for/webhook",
-		Additional: webhookAdditional{SrcIP: "1.1.1.1", UserAgent: "Mozilla/5.0 (test message)", Referer: "http://example.com/referrer", Location: "http://example.com/location"}}
+		Additional: webhookAdditional{SrcIP: "1.1.1.1", UserAgent: "Mozilla/5.0 (test message)", Referer: "http://example.com/referrer", Location: "http://example.com/location"},
+	}
 }
 
 func pairsMap(ps [][2]string) map[string]string {
@@ -130,7 +133,7 @@ func (s *Service) WebhookSecret(url string) string { return hex.EncodeToString(s
 // SignWebhook computes the value of [HeaderSignature].
 func SignWebhook(secret, timestamp string, body []byte) string {
 	h := hmac.New(sha256.New, []byte(secret))
-	io.WriteString(h, timestamp+".")
+	_, _ = io.WriteString(h, timestamp+".") // a hash takes everything
 	h.Write(body)
 	return "v1=" + hex.EncodeToString(h.Sum(nil))
 }
@@ -206,7 +209,7 @@ func (s *Service) post(ctx context.Context, target string, msg any, id string, h
 		return 0, fmt.Errorf("webhook: %w", err)
 	}
 	defer res.Body.Close()
-	io.Copy(io.Discard, io.LimitReader(res.Body, 64<<10)) // so that the connection can be used again
+	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, 64<<10)) // so that the connection can be used again
 	return res.StatusCode, statusError(res.StatusCode)
 }
 

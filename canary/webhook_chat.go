@@ -56,7 +56,8 @@ func slackMessage(m mailBody) any {
 	}
 	if m.Manage != "" {
 		blocks = append(blocks, obj{"type": "actions", "elements": []any{
-			obj{"type": "button", "text": plain("History", 70), "url": m.History}, obj{"type": "button", "text": plain("Manage", 70), "url": m.Manage}}})
+			obj{"type": "button", "text": plain("History", 70), "url": m.History}, obj{"type": "button", "text": plain("Manage", 70), "url": m.Manage},
+		}})
 	}
 	return obj{"text": strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(clip(m.Title, 140)), "blocks": blocks}
 }
@@ -105,7 +106,8 @@ func teamsMessage(m mailBody) any {
 		facts = append(facts, obj{"title": r.Name, "value": escapeMarkdown(r.Value)})
 	}
 	card := obj{"$schema": "http://adaptivecards.io/schemas/adaptive-card.json", "type": "AdaptiveCard", "version": "1.5", "body": []any{
-		obj{"type": "TextBlock", "text": escapeMarkdown(m.Title), "weight": "Bolder", "size": "Medium", "wrap": true}, obj{"type": "FactSet", "facts": facts}}}
+		obj{"type": "TextBlock", "text": escapeMarkdown(m.Title), "weight": "Bolder", "size": "Medium", "wrap": true}, obj{"type": "FactSet", "facts": facts},
+	}}
 	if m.Manage != "" {
 		card["actions"] = []any{obj{"type": "Action.OpenUrl", "title": "History", "url": m.History}, obj{"type": "Action.OpenUrl", "title": "Manage", "url": m.Manage}}
 	}

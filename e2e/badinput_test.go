@@ -155,8 +155,14 @@ func TestBadInputIsRefusedByNameAndLeavesNothing(t *testing.T) {
 	const js = "application/json"
 
 	// Broken JSON and bodies that are too large, on every kind of route.
-	for _, r := range []struct{ method, path string }{{"POST", query}, {"POST", "/api/v1/tokens"}, {"POST", "/api/v1/playbooks"}, {"POST", "/api/v1/tokens/test"},
-		{"PUT", s.insights("incidents/6d2c2c3e-0000-4000-8000-000000000001")}, {"PUT", s.insights("alertRules/6d2c2c3e-0000-4000-8000-000000000002")}} {
+	for _, r := range []struct{ method, path string }{
+		{"POST", query},
+		{"POST", "/api/v1/tokens"},
+		{"POST", "/api/v1/playbooks"},
+		{"POST", "/api/v1/tokens/test"},
+		{"PUT", s.insights("incidents/6d2c2c3e-0000-4000-8000-000000000001")},
+		{"PUT", s.insights("alertRules/6d2c2c3e-0000-4000-8000-000000000002")},
+	} {
 		api("broken JSON", r.method, r.path, js, []byte(`{"a":`), 400, `"message":`)
 		got, text := s.ask(r.method, r.path, js, bytes.Repeat([]byte(" "), 40<<20))
 		if got != 413 && got != 400 && got != 404 {
@@ -168,9 +174,15 @@ func TestBadInputIsRefusedByNameAndLeavesNothing(t *testing.T) {
 
 	// The memo, each field.
 	for _, m := range []struct{ memo, field, mend string }{
-		{`FS01`, "PublicIP", "keep its comma"}, {`FS01,999,,,x`, "PublicIP", "not an IP address"}, {`FS01,,zz,,x`, "PrivateIP", "not an IP address"},
-		{strings.Repeat("a", 300) + `,,,,x`, "Computername", ""}, {`FS01,,,` + strings.Repeat("s", 5000) + `,x`, "Memo", "the limit is"},
-		{`FS01,,,,` + strings.Repeat("d", 20000), "Memo", "the limit is"}, {`FS01,,,,a,b`, "Description", "quote"}, {`FS01,,,,"a`, "", "quote"}, {"FS01,,,,a\x1bb", "Memo", "control"},
+		{`FS01`, "PublicIP", "keep its comma"},
+		{`FS01,999,,,x`, "PublicIP", "not an IP address"},
+		{`FS01,,zz,,x`, "PrivateIP", "not an IP address"},
+		{strings.Repeat("a", 300) + `,,,,x`, "Computername", ""},
+		{`FS01,,,` + strings.Repeat("s", 5000) + `,x`, "Memo", "the limit is"},
+		{`FS01,,,,` + strings.Repeat("d", 20000), "Memo", "the limit is"},
+		{`FS01,,,,a,b`, "Description", "quote"},
+		{`FS01,,,,"a`, "", "quote"},
+		{"FS01,,,,a\x1bb", "Memo", "control"},
 	} {
 		command("memo "+m.field, 2, says("--memo", m.field, m.mend), "canary", "new", "--memo", m.memo, "--out", filepath.Join(dir, "never.docx"))
 	}
@@ -187,8 +199,10 @@ func TestBadInputIsRefusedByNameAndLeavesNothing(t *testing.T) {
 	command("a parameter without a value", 2, says("name=value"), "playbook", "deploy", filepath.Join(dir, "ok.json"), "--param", "Bogus")
 
 	// Webhooks to where they must not go.
-	for _, u := range []string{"http://127.0.0.1:1/", "http://localhost:1/", "http://[::1]/", "http://10.1.2.3/", "http://192.168.1.1/", "http://169.254.169.254/latest/meta-data", "http://[fe80::1]/",
-		"http://[fd00:ec2::254]/", "http://[::ffff:127.0.0.1]/", "http://0.0.0.0/", "ftp://example.org/", "http://user:pw@example.org/", "nothing"} {
+	for _, u := range []string{
+		"http://127.0.0.1:1/", "http://localhost:1/", "http://[::1]/", "http://10.1.2.3/", "http://192.168.1.1/", "http://169.254.169.254/latest/meta-data", "http://[fe80::1]/",
+		"http://[fd00:ec2::254]/", "http://[::ffff:127.0.0.1]/", "http://0.0.0.0/", "ftp://example.org/", "http://user:pw@example.org/", "nothing",
+	} {
 		command("webhook "+u, 1, says("Webhook"), "canary", "new", "--kind", "web", "--memo", "FS01,,,,x", "--webhook", u)
 		api("webhook "+u, "POST", "/api/v1/tokens", js, jsonText(t, map[string]any{"kind": "web", "memoText": "x", "webhooks": []string{u}}), 400, "Webhook")
 	}
@@ -237,8 +251,14 @@ func TestBadInputIsRefusedByNameAndLeavesNothing(t *testing.T) {
 	// Questions and things that are not there.
 	command("a query that does not parse", 1, says("1:"), "query", "CanaryTrips | whre x")
 	command("a table that is not there", 1, says("NoSuchTable"), "query", "NoSuchTable | take 1")
-	for _, c := range [][]string{{"canary", "history", "aaaaaaaaaaaaaaaaaaaaaaaaa"}, {"incident", "show", "99"}, {"incident", "close", "99", "--classification", "Undetermined"},
-		{"playbook", "runs", "nope"}, {"rule", "run", "nope"}, {"canary", "download", "nope"}} {
+	for _, c := range [][]string{
+		{"canary", "history", "aaaaaaaaaaaaaaaaaaaaaaaaa"},
+		{"incident", "show", "99"},
+		{"incident", "close", "99", "--classification", "Undetermined"},
+		{"playbook", "runs", "nope"},
+		{"rule", "run", "nope"},
+		{"canary", "download", "nope"},
+	} {
 		command(strings.Join(c, " "), 3, nil, c...)
 	}
 	for _, c := range [][]string{{"bogus"}, {"canary", "bogus"}, {"serve", "x"}, {"query"}, {"query", "--bogus", "x"}, {"geo", "import"}, {"rule", "import"}, {"playbook", "runs"}, {"query", "--format", "xml", "print 1"}} {

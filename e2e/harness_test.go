@@ -14,13 +14,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"picket"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
-
-	"picket"
 )
 
 const netnsMark = "PICKET_E2E_NETNS"
@@ -135,8 +134,10 @@ func newServer(t *testing.T, extra ...string) *server {
 func newServerIn(t *testing.T, data string, extra ...string) *server {
 	t.Helper()
 	s := &server{t: t, bin: binary(t), data: data, log: &serverLog{}}
-	s.args = append([]string{"serve", "--demo", "--data", s.data, "--content", shared(t),
-		"--listen", freeAddr(t), "--trip", freeAddr(t), "--dns", freeAddr(t), "--http", freeAddr(t)}, extra...)
+	s.args = append([]string{
+		"serve", "--demo", "--data", s.data, "--content", shared(t),
+		"--listen", freeAddr(t), "--trip", freeAddr(t), "--dns", freeAddr(t), "--http", freeAddr(t),
+	}, extra...)
 	t.Cleanup(func() {
 		s.stop()
 		if t.Failed() {

@@ -74,9 +74,11 @@ func TestTheTripPortTellsNothing(t *testing.T) {
 	addr := strings.TrimPrefix(s.TripURL, "http://")
 	main := strings.TrimPrefix(s.URL, "https://")
 	const mount = "/d3aece8093b71007b5ccfedad91ebb11"
-	targets := []string{strings.ReplaceAll(path, live, "ID"), "/ID", "/manage?token=ID&auth=x", "/history?token=ID", "/download?fmt=incidentlist_json&token=ID&auth=x", "/settings?token=ID", "/generate?token=ID",
+	targets := []string{
+		strings.ReplaceAll(path, live, "ID"), "/ID", "/manage?token=ID&auth=x", "/history?token=ID", "/download?fmt=incidentlist_json&token=ID&auth=x", "/settings?token=ID", "/generate?token=ID",
 		mount + "/manage?token=ID", "/api/v1/tokens/ID", "/api/v1/tokens", "/healthz", "/readyz", "/", "/index.html", "/api/logs?api-version=2016-04-01", "/workflows/Ingest-CanaryTokens/triggers/manual/paths/invoke?x=ID",
-		"/subscriptions/" + s.SubscriptionID, "/../../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd"}
+		"/subscriptions/" + s.SubscriptionID, "/../../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd",
+	}
 	for _, method := range []string{"GET", "HEAD", "OPTIONS", "POST", "DELETE", "TRACE", "BREW"} {
 		first := ""
 		for _, target := range targets {
@@ -169,14 +171,34 @@ func TestCredentialsSessionsAndRoles(t *testing.T) {
 		return res.StatusCode, string(b), res.Header
 	}
 	type door struct{ method, path, body string }
-	reads := []door{{"GET", "/api/v1/tokens", ""}, {"GET", "/api/v1/tokens/" + s.TokenID, ""}, {"GET", "/api/v1/tokens/" + s.TokenID + "/history", ""}, {"GET", "/api/v1/playbooks", ""},
-		{"GET", "/api/v1/geo", ""}, {"GET", "/api/v1/workspace", ""}, {"GET", s.insights("incidents"), ""}, {"GET", s.insights("alertRules"), ""},
-		{"POST", "/v1/workspaces/" + s.WorkspaceID + "/query", `{"query":"CanaryTrips | count"}`}}
-	writes := []door{{"POST", "/api/v1/tokens", `{"kind":"web","memoText":"x"}`}, {"PATCH", "/api/v1/tokens/" + s.TokenID, `{"enabled":false}`}, {"DELETE", "/api/v1/tokens/" + s.TokenID, ""},
-		{"GET", "/api/v1/tokens/" + s.TokenID + "/download", ""}, {"POST", "/api/v1/tokens/test", `{"url":"http://example.org/"}`}, {"POST", "/api/v1/playbooks", `{"template":{}}`},
-		{"POST", "/api/v1/playbooks/Ingest-CanaryTokens/callbackUrl", `{}`}, {"DELETE", "/api/v1/playbooks/Ingest-CanaryTokens", ""}, {"POST", "/api/v1/rules/import", "x"},
-		{"POST", "/api/v1/geo/import", "x"}, {"GET", "/api/v1/access", ""}, {"POST", "/api/v1/access", `{"kind":"token","name":"x","role":"Owner"}`}, {"GET", "/api/v1/accounts", ""},
-		{"POST", "/api/v1/accounts", `{"name":"evil","role":"Owner"}`}, {"PUT", s.insights("alertRules/6d2c2c3e-0000-4000-8000-000000000009"), `{}`}}
+	reads := []door{
+		{"GET", "/api/v1/tokens", ""},
+		{"GET", "/api/v1/tokens/" + s.TokenID, ""},
+		{"GET", "/api/v1/tokens/" + s.TokenID + "/history", ""},
+		{"GET", "/api/v1/playbooks", ""},
+		{"GET", "/api/v1/geo", ""},
+		{"GET", "/api/v1/workspace", ""},
+		{"GET", s.insights("incidents"), ""},
+		{"GET", s.insights("alertRules"), ""},
+		{"POST", "/v1/workspaces/" + s.WorkspaceID + "/query", `{"query":"CanaryTrips | count"}`},
+	}
+	writes := []door{
+		{"POST", "/api/v1/tokens", `{"kind":"web","memoText":"x"}`},
+		{"PATCH", "/api/v1/tokens/" + s.TokenID, `{"enabled":false}`},
+		{"DELETE", "/api/v1/tokens/" + s.TokenID, ""},
+		{"GET", "/api/v1/tokens/" + s.TokenID + "/download", ""},
+		{"POST", "/api/v1/tokens/test", `{"url":"http://example.org/"}`},
+		{"POST", "/api/v1/playbooks", `{"template":{}}`},
+		{"POST", "/api/v1/playbooks/Ingest-CanaryTokens/callbackUrl", `{}`},
+		{"DELETE", "/api/v1/playbooks/Ingest-CanaryTokens", ""},
+		{"POST", "/api/v1/rules/import", "x"},
+		{"POST", "/api/v1/geo/import", "x"},
+		{"GET", "/api/v1/access", ""},
+		{"POST", "/api/v1/access", `{"kind":"token","name":"x","role":"Owner"}`},
+		{"GET", "/api/v1/accounts", ""},
+		{"POST", "/api/v1/accounts", `{"name":"evil","role":"Owner"}`},
+		{"PUT", s.insights("alertRules/6d2c2c3e-0000-4000-8000-000000000009"), `{}`},
+	}
 	for _, d := range append(append([]door{}, reads...), writes...) {
 		for what, h := range map[string]map[string]string{"no credential": nil, "a wrong bearer": {"Authorization": "Bearer pat_wrong"}, "another scheme": {"Authorization": "Basic YWRtaW46YWRtaW4="}, "a wrong cookie": {"Cookie": "__Host-picket=AAAA"}} {
 			if code, text, _ := do(d.method, d.path, h, d.body); code != 401 {
@@ -242,8 +264,10 @@ func TestCredentialsSessionsAndRoles(t *testing.T) {
 		t.Fatalf("session %s: %v", text, err)
 	}
 	token := `{"kind":"web","memoText":"by session"}`
-	for what, h := range map[string]map[string]string{"no CSRF header": nil, "a wrong CSRF header": {"X-Picket-CSRF": "x"}, "another origin": {"X-Picket-CSRF": session.CSRF, "Origin": "https://evil.example"},
-		"another site": {"X-Picket-CSRF": session.CSRF, "Sec-Fetch-Site": "cross-site"}} {
+	for what, h := range map[string]map[string]string{
+		"no CSRF header": nil, "a wrong CSRF header": {"X-Picket-CSRF": "x"}, "another origin": {"X-Picket-CSRF": session.CSRF, "Origin": "https://evil.example"},
+		"another site": {"X-Picket-CSRF": session.CSRF, "Sec-Fetch-Site": "cross-site"},
+	} {
 		for _, p := range []string{"/api/v1/tokens", "/v1/workspaces/" + s.WorkspaceID + "/query", "/generate"} {
 			if code, text, _ := do("POST", p, h, token); code != 403 {
 				t.Errorf("%s with %s: %d %s", p, what, code, text)
@@ -310,8 +334,10 @@ func TestSecretsStayWhereTheyBelong(t *testing.T) {
 	_, sig, _ := strings.Cut(cb, "sig=")
 	mails := s.rows(`CanaryTokens_CL | project manage_url_s`)
 	_, auth, _ := strings.Cut(fmt.Sprint(mails[0]["manage_url_s"]), "auth=")
-	secrets := map[string]string{"the workspace's key": s.SharedKey, "the bearer": s.Token, "the client's secret": s.ClientSecret, "the callback's signature": sig, "a token's secret": auth, "a token's id": s.TokenID,
-		"the identity's header": s.IdentityHeader}
+	secrets := map[string]string{
+		"the workspace's key": s.SharedKey, "the bearer": s.Token, "the client's secret": s.ClientSecret, "the callback's signature": sig, "a token's secret": auth, "a token's id": s.TokenID,
+		"the identity's header": s.IdentityHeader,
+	}
 	log := s.log.String()
 	for what, v := range secrets {
 		if v == "" {

@@ -3,6 +3,7 @@ package e2e
 import (
 	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -280,7 +281,8 @@ func TestListenersGiveUpOnSlowClients(t *testing.T) {
 			_ = conn.SetReadDeadline(time.Now().Add(25 * time.Second))
 			start := time.Now()
 			_, err = io.Copy(io.Discard, conn)
-			if ne, ok := err.(net.Error); ok && ne.Timeout() {
+			var ne net.Error
+			if errors.As(err, &ne) && ne.Timeout() {
 				open.Add(1)
 				t.Errorf("%s kept a silent connection open for %s", l, time.Since(start))
 			}

@@ -15,6 +15,7 @@ import (
 	"net/mail"
 	"os"
 	"path/filepath"
+	"picket"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -24,8 +25,6 @@ import (
 	"github.com/emersion/go-smtp"
 	"github.com/miekg/dns"
 	"go.yaml.in/yaml/v3"
-
-	"picket"
 )
 
 // post is an SMTP server that keeps what it gets.
@@ -52,6 +51,7 @@ func (s *postSession) Rcpt(to string, _ *smtp.RcptOptions) error {
 	s.l.to = append(s.l.to, to)
 	return nil
 }
+
 func (s *postSession) Data(r io.Reader) error {
 	b, err := io.ReadAll(r)
 	if err != nil {

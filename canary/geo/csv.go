@@ -315,9 +315,21 @@ func lastAddr(p netip.Prefix) netip.Addr {
 
 // merge fills the empty fields of i from o.
 func (i *Info) merge(o *Info) {
-	for _, p := range [][2]*string{{&i.CountryCode, &o.CountryCode}, {&i.Country, &o.Country}, {&i.Continent, &o.Continent},
-		{&i.RegionCode, &o.RegionCode}, {&i.Region, &o.Region}, {&i.City, &o.City}, {&i.Postal, &o.Postal}, {&i.Timezone, &o.Timezone},
-		{&i.ASName, &o.ASName}, {&i.ASDomain, &o.ASDomain}, {&i.ASType, &o.ASType}, {&i.Route, &o.Route}, {&i.ISP, &o.ISP}} {
+	for _, p := range [][2]*string{
+		{&i.CountryCode, &o.CountryCode},
+		{&i.Country, &o.Country},
+		{&i.Continent, &o.Continent},
+		{&i.RegionCode, &o.RegionCode},
+		{&i.Region, &o.Region},
+		{&i.City, &o.City},
+		{&i.Postal, &o.Postal},
+		{&i.Timezone, &o.Timezone},
+		{&i.ASName, &o.ASName},
+		{&i.ASDomain, &o.ASDomain},
+		{&i.ASType, &o.ASType},
+		{&i.Route, &o.Route},
+		{&i.ISP, &o.ISP},
+	} {
 		if *p[0] == "" {
 			*p[0] = *p[1]
 		}

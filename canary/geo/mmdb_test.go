@@ -66,9 +66,11 @@ func mmdb4(nets map[string]map[string]any) []byte {
 	out = append(out, make([]byte, 16)...)
 	out = append(out, data...)
 	out = append(out, "\xab\xcd\xefMaxMind.com"...)
-	return mmdbValue(out, map[string]any{"node_count": uint32(count), "record_size": uint16(32), "ip_version": uint16(4), "database_type": "Test",
+	return mmdbValue(out, map[string]any{
+		"node_count": uint32(count), "record_size": uint16(32), "ip_version": uint16(4), "database_type": "Test",
 		"languages": []any{"en"}, "binary_format_major_version": uint16(2), "binary_format_minor_version": uint16(0), "build_epoch": uint64(1_780_000_000),
-		"description": map[string]any{"en": "test"}})
+		"description": map[string]any{"en": "test"},
+	})
 }
 
 func mmdbHead(b []byte, typ, size int) []byte {

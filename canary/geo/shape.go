@@ -89,8 +89,10 @@ type IPInfoAS struct {
 
 // IPInfo gives i in ipinfo's shape.
 func (i *Info) IPInfo() IPInfo {
-	o := IPInfo{Loc: i.Loc(), Org: i.Org(), City: i.City, Country: i.CountryCode, Region: i.Region, Continent: i.Continent,
-		Timezone: i.Timezone, Postal: i.Postal}
+	o := IPInfo{
+		Loc: i.Loc(), Org: i.Org(), City: i.City, Country: i.CountryCode, Region: i.Region, Continent: i.Continent,
+		Timezone: i.Timezone, Postal: i.Postal,
+	}
 	if i.IP.IsValid() {
 		o.IP = i.IP.String()
 		o.Bogon = bogon(i.IP) != ""
@@ -168,8 +170,10 @@ func (db *DB) writeIPAPI(w http.ResponseWriter, q string) {
 		i, ok := db.Lookup(a)
 		switch m := bogon(i.IP); {
 		case ok:
-			o = ipAPI{Status: "success", Country: i.Country, CountryCode: i.CountryCode, Region: i.RegionCode, RegionName: i.Region,
-				City: i.City, Zip: i.Postal, Timezone: i.Timezone, ISP: i.ISP, Org: i.ASName, Query: i.IP.String()}
+			o = ipAPI{
+				Status: "success", Country: i.Country, CountryCode: i.CountryCode, Region: i.RegionCode, RegionName: i.Region,
+				City: i.City, Zip: i.Postal, Timezone: i.Timezone, ISP: i.ISP, Org: i.ASName, Query: i.IP.String(),
+			}
 			if i.HasLoc {
 				o.Lat, o.Lon = &i.Lat, &i.Lon
 			}
@@ -187,5 +191,5 @@ func (db *DB) writeIPAPI(w http.ResponseWriter, q string) {
 	}
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
-	json.NewEncoder(w).Encode(o)
+	_ = json.NewEncoder(w).Encode(o) // the client may have gone
 }

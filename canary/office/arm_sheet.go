@@ -15,8 +15,10 @@ func nsSheet(s string) bool {
 }
 
 // afterDrawing are the elements of a worksheet that follow its drawing.
-var afterDrawing = map[string]bool{"legacyDrawing": true, "legacyDrawingHF": true, "drawingHF": true, "picture": true, "oleObjects": true,
-	"controls": true, "webPublishItems": true, "tableParts": true, "extLst": true}
+var afterDrawing = map[string]bool{
+	"legacyDrawing": true, "legacyDrawingHF": true, "drawingHF": true, "picture": true, "oleObjects": true,
+	"controls": true, "webPublishItems": true, "tableParts": true, "extLst": true,
+}
 
 // ArmSheet puts the linked picture into the first visible sheet of the user's own .xlsx. Everything else stays
 // byte for byte.

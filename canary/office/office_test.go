@@ -18,9 +18,11 @@ const link = "http://docs.example.org/assets/img/abcdefghijklmnopqrstuvwxy/logo.
 func rnd(n uint64) *rand.Rand { return rand.New(rand.NewPCG(n, 2)) }
 
 func sample(n uint64) Doc {
-	return Doc{Title: `Accounts & <more>`, Text: "one\ntwo", Header: []string{"Name", "Balance"}, Numeric: []bool{false, true},
+	return Doc{
+		Title: `Accounts & <more>`, Text: "one\ntwo", Header: []string{"Name", "Balance"}, Numeric: []bool{false, true},
 		Rows: [][]string{{"A & B", "1,200.50"}, {"=cmd()", "-3"}}, Link: link, Creator: "X Y", Editor: "Z", Company: "Q & Co",
-		Before: time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC), Rand: rnd(n)}
+		Before: time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC), Rand: rnd(n),
+	}
 }
 
 func TestGeneratedPackagesAreSound(t *testing.T) {
@@ -124,7 +126,8 @@ func TestArmWordKeepsTheRest(t *testing.T) {
 		"tracked change": {w + `<w:p/><w:sectPr><w:pgSz/><w:sectPrChange w:id="1" w:author="a"><w:sectPr><w:titlePg/></w:sectPr></w:sectPrChange></w:sectPr></w:body></w:document>`, nil, []string{"word/header1.xml", "word/footer1.xml"}},
 		"header is there": {w + `<w:p/><w:sectPr><w:headerReference w:type="default" r:id="rId7"/></w:sectPr></w:body></w:document>`, []part{
 			{"word/_rels/document.xml.rels", []byte(relsHead + relXML("rId7", "header", "header1.xml") + `</Relationships>`)},
-			{"word/header1.xml", []byte(`<w:hdr ` + nsW + `/>`)}}, []string{"word/header1.xml", "word/footer1.xml"}},
+			{"word/header1.xml", []byte(`<w:hdr ` + nsW + `/>`)},
+		}, []string{"word/header1.xml", "word/footer1.xml"}},
 	} {
 		in := docWith(t, c.root, c.extra...)
 		out, err := ArmWord(in, link, rnd(1))

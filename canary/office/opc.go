@@ -73,7 +73,7 @@ func (p *pkg) bytes() ([]byte, error) {
 	var buf bytes.Buffer
 	z := zip.NewWriter(&buf)
 	for _, t := range p.parts {
-		w, err := z.CreateHeader(&zip.FileHeader{Name: t.name, Method: zip.Deflate, ModifiedDate: 33, ModifiedTime: 0})
+		w, err := z.CreateHeader(&zip.FileHeader{Name: t.name, Method: zip.Deflate, ModifiedDate: 33, ModifiedTime: 0}) //nolint:staticcheck // Modified would add an extended time, which office programs do not write
 		if err != nil {
 			return nil, fmt.Errorf("office: write %s: %w", t.name, err)
 		}
@@ -303,7 +303,7 @@ func (p *pkg) refuseSigned() error {
 // esc escapes text for XML, also inside attributes.
 func esc(s string) string {
 	var b strings.Builder
-	xml.EscapeText(&b, []byte(s)) // a strings.Builder takes everything
+	_ = xml.EscapeText(&b, []byte(s)) // a strings.Builder takes everything
 	return b.String()
 }
 

@@ -34,9 +34,11 @@ func (s *Server) ServeDNS(ctx context.Context, pc net.PacketConn, ln net.Listene
 		srvs = append(srvs, &dns.Server{PacketConn: pc, Handler: h, UDPSize: 4096})
 	}
 	if ln != nil {
-		srvs = append(srvs, &dns.Server{Listener: netutil.LimitListener(ln, s.opt.MaxConns), Handler: h,
+		srvs = append(srvs, &dns.Server{
+			Listener: netutil.LimitListener(ln, s.opt.MaxConns), Handler: h,
 			ReadTimeout: 5 * time.Second, WriteTimeout: 5 * time.Second, MaxTCPQueries: 64,
-			IdleTimeout: func() time.Duration { return 10 * time.Second }})
+			IdleTimeout: func() time.Duration { return 10 * time.Second },
+		})
 	}
 	errs := make([]error, len(srvs))
 	var wg sync.WaitGroup
@@ -71,7 +73,7 @@ func (s *Server) query(ctx context.Context, w dns.ResponseWriter, q *dns.Msg) {
 	if q.Opcode != dns.OpcodeQuery || len(q.Question) != 1 || q.Question[0].Qclass != dns.ClassINET && q.Question[0].Qclass != dns.ClassANY {
 		m.Authoritative = false
 		m.Rcode = dns.RcodeRefused
-		w.WriteMsg(m)
+		_ = w.WriteMsg(m) // who asked may have gone
 		return
 	}
 	name := q.Question[0].Name
@@ -79,12 +81,14 @@ func (s *Server) query(ctx context.Context, w dns.ResponseWriter, q *dns.Msg) {
 	if s.opt.Domain == "" || low != s.opt.Domain && !strings.HasSuffix(low, "."+s.opt.Domain) {
 		m.Authoritative = false
 		m.Rcode = dns.RcodeRefused // not our zone: no recursion, no trip
-		w.WriteMsg(m)
+		_ = w.WriteMsg(m)          // who asked may have gone
 		return
 	}
 	a, port := splitAddr(w.RemoteAddr().String())
-	rec := &Record{Time: s.opt.Now().UTC(), Channel: ChannelDNS, SrcIP: a.String(), Peer: a.String(), PeerPort: port,
-		QueryName: strings.TrimSuffix(name, "."), QueryType: typeName(q.Question[0].Qtype), Transport: w.RemoteAddr().Network()}
+	rec := &Record{
+		Time: s.opt.Now().UTC(), Channel: ChannelDNS, SrcIP: a.String(), Peer: a.String(), PeerPort: port,
+		QueryName: strings.TrimSuffix(name, "."), QueryType: typeName(q.Question[0].Qtype), Transport: w.RemoteAddr().Network(),
+	}
 	if l := w.LocalAddr(); l != nil {
 		rec.Local = l.String()
 	}
@@ -125,7 +129,7 @@ func (s *Server) query(ctx context.Context, w dns.ResponseWriter, q *dns.Msg) {
 		}
 		m.Truncate(size)
 	}
-	w.WriteMsg(m)
+	_ = w.WriteMsg(m) // who asked may have gone
 }
 
 // answer fills in what the zone says of name: the same for every name, whether a token is in it or not.

@@ -260,7 +260,7 @@ func (l *Log) run() {
 				break
 			}
 			if len(batch) > 0 {
-				buf = l.write(batch, buf[:0])
+				l.write(batch, buf[:0])
 			}
 			l.f.Close()
 			return

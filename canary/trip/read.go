@@ -90,7 +90,7 @@ func readFile(dir string, pos Position, end int64, max int, es []Entry) ([]Entry
 	for pos.Offset < end && len(es) < max {
 		n := min(end-pos.Offset, chunk+maxRecord+frameHead)
 		b := make([]byte, n)
-		if m, err := f.ReadAt(b, pos.Offset); err != nil && !(errors.Is(err, io.EOF)) {
+		if m, err := f.ReadAt(b, pos.Offset); err != nil && !errors.Is(err, io.EOF) {
 			return es, pos, damage, fmt.Errorf("trip log: read %s: %w", fileName(pos.File), err)
 		} else {
 			b = b[:m]

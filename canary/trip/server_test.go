@@ -208,8 +208,10 @@ func TestLimitsDegradeToCounters(t *testing.T) {
 
 func TestDNS(t *testing.T) {
 	l := openLog(t, t.TempDir(), LogOptions{})
-	s, err := NewServer(Options{Log: l, Known: func(id string) bool { return id == live }, Domain: "T.example.org.",
-		A: []netip.Addr{netip.MustParseAddr("192.0.2.1")}, AAAA: []netip.Addr{netip.MustParseAddr("2001:db8::1")}})
+	s, err := NewServer(Options{
+		Log: l, Known: func(id string) bool { return id == live }, Domain: "T.example.org.",
+		A: []netip.Addr{netip.MustParseAddr("192.0.2.1")}, AAAA: []netip.Addr{netip.MustParseAddr("2001:db8::1")},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

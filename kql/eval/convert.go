@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"encoding/hex"
 	"math"
 	"strings"
 
@@ -176,7 +177,7 @@ func convertText(out *value.Vector, i int, s string) (ok bool) {
 	case value.Decimal:
 		out.M[i], ok = value.ParseDecimal(s)
 	case value.GUID:
-		out.G[i], ok = value.ParseGUID(s)
+		out.G[i], ok = guidOfText(s)
 	}
 	return ok
 }
@@ -347,4 +348,27 @@ func sortedKeys(d any) any {
 		return b
 	}
 	return d
+}
+
+// guidOfText reads what toguid() takes: besides the usual forms the first 32 hexadecimal digits of a text, with or
+// without a hyphen at each of its proper places; what follows them is ignored.
+func guidOfText(s string) (g [16]byte, ok bool) {
+	if g, ok = value.ParseGUID(s); ok {
+		return g, true
+	}
+	var digits [32]byte
+	n, hyphen := 0, false
+	for i := 0; i < len(s) && n < len(digits); i++ {
+		if s[i] == '-' && !hyphen && (n == 8 || n == 12 || n == 16 || n == 20) {
+			hyphen = true
+			continue
+		}
+		digits[n], hyphen = s[i], false
+		n++
+	}
+	if n < len(digits) {
+		return g, false
+	}
+	_, err := hex.Decode(g[:], digits[:])
+	return g, err == nil
 }

@@ -46,7 +46,7 @@ func (r *run) response(a *definition.Action, f *frame, rec *record) outcome {
 	if r.saved(err) != nil {
 		return outcome{}
 	}
-	if !r.answer(resp) {
+	if !r.answer(resp) && !a.Has("Asynchronous") {
 		return failed("ActionResponseTimedOut", fmt.Sprintf("The execution of template action '%s' failed: the client application timed out waiting for a response from service, or it was answered before. This means that workflow took longer to respond than the allowed timeout value. The connection maintained between the client application and service will be closed and client application will get an HTTP status code 504 Gateway Timeout.", a.Name)).with(in)
 	}
 	return succeeded(in, out)

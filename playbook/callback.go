@@ -140,6 +140,7 @@ func (e *Engine) actionCallback(w *workflow, run, action, rep string) string {
 type target struct {
 	workflow, trigger, relative string
 	run, action                 string
+	operation                   string // of an asynchronous Response
 }
 
 func parseTarget(u *url.URL) (target, bool) {
@@ -171,6 +172,8 @@ func parseTarget(u *url.URL) (target, bool) {
 		t.relative = strings.Join(esc, "/")
 	case strings.EqualFold(rest[0], "runs") && len(rest) == 5 && strings.EqualFold(rest[2], "actions") && strings.EqualFold(rest[4], "run"):
 		t.run, t.action = rest[1], rest[3]
+	case strings.EqualFold(rest[0], "runs") && len(rest) == 4 && strings.EqualFold(rest[2], "operations"):
+		t.run, t.operation = rest[1], rest[3]
 	default:
 		return target{}, false
 	}
@@ -191,7 +194,9 @@ func (e *Engine) verify(ctx context.Context, u *url.URL) (*workflow, target, boo
 	}
 	q := u.Query()
 	sp := "/triggers/" + t.trigger + "/run"
-	if t.action != "" {
+	if t.operation != "" {
+		sp = operationPermission(t.run, t.operation)
+	} else if t.action != "" {
 		sp = "/runs/" + t.run + "/actions/" + t.action + "/" + q.Get("repetition") + "/run"
 	} else if dt := w.def.Trigger(t.trigger); dt != nil {
 		t.trigger = dt.Name
@@ -276,6 +281,10 @@ func (e *Engine) InvokeHandler() http.Handler {
 			writeError(w, fail(401, "DirectApiAuthorizationRequired", "The request must be authenticated only by Shared Access scheme."))
 			return
 		}
+		if t.operation != "" {
+			e.operation(w, req, wf, t)
+			return
+		}
 		body, err := io.ReadAll(http.MaxBytesReader(w, req.Body, MaxMessage))
 		if err != nil {
 			writeError(w, fail(413, "RequestEntityTooLarge", "The request content is larger than %d bytes or can't be read.", MaxMessage))
@@ -303,6 +312,8 @@ func (e *Engine) InvokeHandler() http.Handler {
 				in.Queries[k] = strings.Join(vs, ",")
 			}
 		}
+		later := asynchronous(wf.def)
+		in.Wait = later == ""
 		res, err := e.trigger(req.Context(), wf, t.trigger, in)
 		if err != nil {
 			if _, ok := err.(*Error); !ok {
@@ -326,6 +337,10 @@ func (e *Engine) InvokeHandler() http.Handler {
 			h.Set("x-ms-client-tracking-id", headerSafe(id))
 		}
 		if res.Reply == nil {
+			if later != "" && len(res.Runs) == 1 {
+				h.Set("Location", e.operationURL(wf, res.Runs[0], later))
+				h.Set("Retry-After", operationRetry)
+			}
 			w.WriteHeader(http.StatusAccepted)
 			return
 		}

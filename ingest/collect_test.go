@@ -299,7 +299,7 @@ func TestRows(t *testing.T) {
 	if got := show(t, in, "Trips"); got != want {
 		t.Fatal(got)
 	}
-	if _, err := in.Rows(ctx, "Trips", schema, []map[string]any{{"Nmae": "typo"}}, ""); err == nil || !strings.Contains(err.Error(), "Nmae") {
+	if _, err := in.Rows(ctx, "Trips", schema, []map[string]any{{"Colour": "typo"}}, ""); err == nil || !strings.Contains(err.Error(), "Colour") {
 		t.Fatal(err)
 	}
 }

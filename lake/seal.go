@@ -225,7 +225,7 @@ func (s *Snapshot) write(ctx context.Context, t *tableDef, sources []source, imp
 	type day struct {
 		name                         string
 		from, rows                   int64
-		tmin, tmax, rmin, rmax, next int64
+		tmin, tmax, rmin, rmax int64
 	}
 	var days []day
 	schema := append(texts("day"), longs("from", "n", "t0", "t1", "r0", "r1")...)

@@ -48,6 +48,11 @@ type Config struct {
 	Threads int           `yaml:"threads"` // DuckDB threads; 0 is 2
 	Delay   time.Duration `yaml:"delay"`   // how long after its end a rule's window is run
 
+	// PlaybooksOnIncidents starts every enabled playbook with an incident or alert trigger on each new incident. Off by
+	// default: in Azure deploying such a playbook starts nothing until an automation rule names it, and picket has no
+	// automation rules yet. A person starts one from the incident's page.
+	PlaybooksOnIncidents bool `yaml:"playbooks-on-incidents"`
+
 	TenantName    string `yaml:"workspace-name"`
 	ResourceGroup string `yaml:"resource-group"`
 }

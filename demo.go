@@ -8,14 +8,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
-
 	"picket/azure"
 	"picket/canary"
 	"picket/content"
 	"picket/detect"
 	"picket/ingest/elastic"
 	"picket/playbook"
+	"strings"
 )
 
 // Demo is DATA/demo.json: all that a test or a newcomer needs. It is written last, when everything is armed.

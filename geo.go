@@ -8,12 +8,11 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"picket/canary/geo"
+	"picket/web"
 	"regexp"
 	"strings"
 	"time"
-
-	"picket/canary/geo"
-	"picket/web"
 )
 
 const maxGeoFile = 2 << 30 // bytes

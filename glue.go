@@ -7,10 +7,6 @@ import (
 	"net/http"
 	"net/netip"
 	"path/filepath"
-	"strconv"
-	"strings"
-	"time"
-
 	"picket/azure"
 	"picket/canary"
 	"picket/connector"
@@ -21,6 +17,9 @@ import (
 	"picket/playbook"
 	"picket/query"
 	"picket/web"
+	"strconv"
+	"strings"
+	"time"
 )
 
 // checkRule compiles a rule's query.
@@ -184,6 +183,6 @@ func (p *Picket) webDeps() web.Deps {
 	return web.Deps{
 		State: p.state, Now: time.Now, Log: p.log, Version: Version, Tokens: p.canary, Geo: p.geo, Rules: p.detect, Playbooks: p.playbooks, Demo: p.cfg.Demo, TripURL: p.tripURL, TrustedProxies: proxies,
 		Workspace: web.Workspace{ID: p.ws.ID, TenantID: p.ws.TenantID, SubscriptionID: p.ws.SubscriptionID, ResourceGroup: p.ws.ResourceGroup, Name: p.ws.Name, Location: p.ws.Location},
-		HostMap:   p.linkMap(),
+		HostMap:   p.linkMap(), RunPlaybook: p.runPlaybook,
 	}
 }

@@ -3,25 +3,40 @@ package picket
 import (
 	"context"
 	"fmt"
+	"picket/detect"
+	"picket/kql/value"
+	"picket/playbook"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
-
-	"picket/detect"
-	"picket/kql/value"
-	"picket/playbook"
 )
 
 // diagnosticsSchema is AzureDiagnostics as Logic Apps' category WorkflowRuntime fills it.
 var diagnosticsSchema = value.Schema{
-	{Name: "TimeGenerated", Type: value.Datetime}, {Name: "ResourceId", Type: value.String}, {Name: "Category", Type: value.String}, {Name: "ResourceGroup", Type: value.String},
-	{Name: "SubscriptionId", Type: value.String}, {Name: "ResourceProvider", Type: value.String}, {Name: "Resource", Type: value.String}, {Name: "ResourceType", Type: value.String},
-	{Name: "OperationName", Type: value.String}, {Name: "Level", Type: value.String}, {Name: "workflowId_s", Type: value.String}, {Name: "status_s", Type: value.String}, {Name: "code_s", Type: value.String},
-	{Name: "startTime_t", Type: value.Datetime}, {Name: "endTime_t", Type: value.Datetime}, {Name: "resource_workflowName_s", Type: value.String}, {Name: "resource_runId_s", Type: value.String},
-	{Name: "resource_actionName_s", Type: value.String}, {Name: "resource_triggerName_s", Type: value.String}, {Name: "correlation_clientTrackingId_s", Type: value.String},
-	{Name: "trackedProperties_s", Type: value.String}, {Name: "error_message_s", Type: value.String},
+	{Name: "TimeGenerated", Type: value.Datetime},
+	{Name: "ResourceId", Type: value.String},
+	{Name: "Category", Type: value.String},
+	{Name: "ResourceGroup", Type: value.String},
+	{Name: "SubscriptionId", Type: value.String},
+	{Name: "ResourceProvider", Type: value.String},
+	{Name: "Resource", Type: value.String},
+	{Name: "ResourceType", Type: value.String},
+	{Name: "OperationName", Type: value.String},
+	{Name: "Level", Type: value.String},
+	{Name: "workflowId_s", Type: value.String},
+	{Name: "status_s", Type: value.String},
+	{Name: "code_s", Type: value.String},
+	{Name: "startTime_t", Type: value.Datetime},
+	{Name: "endTime_t", Type: value.Datetime},
+	{Name: "resource_workflowName_s", Type: value.String},
+	{Name: "resource_runId_s", Type: value.String},
+	{Name: "resource_actionName_s", Type: value.String},
+	{Name: "resource_triggerName_s", Type: value.String},
+	{Name: "correlation_clientTrackingId_s", Type: value.String},
+	{Name: "trackedProperties_s", Type: value.String},
+	{Name: "error_message_s", Type: value.String},
 }
 
 const (
@@ -136,10 +151,12 @@ func (p *Picket) diagnosticsRow(e playbook.Event) map[string]any {
 			tracked = string(b)
 		}
 	}
-	for k, v := range map[string]any{"TimeGenerated": e.Ended, "ResourceId": strings.ToUpper(id), "Category": "WorkflowRuntime", "ResourceGroup": strings.ToUpper(p.ws.ResourceGroup),
+	for k, v := range map[string]any{
+		"TimeGenerated": e.Ended, "ResourceId": strings.ToUpper(id), "Category": "WorkflowRuntime", "ResourceGroup": strings.ToUpper(p.ws.ResourceGroup),
 		"SubscriptionId": p.ws.SubscriptionID, "ResourceProvider": "MICROSOFT.LOGIC", "Resource": strings.ToUpper(e.Workflow), "ResourceType": typ, "OperationName": op, "Level": level,
 		"workflowId_s": id, "status_s": e.Status, "code_s": e.Code, "startTime_t": e.Started, "endTime_t": e.Ended, "resource_workflowName_s": e.Workflow, "resource_runId_s": e.Run,
-		"correlation_clientTrackingId_s": e.Tracking, "trackedProperties_s": tracked, "error_message_s": e.Error} {
+		"correlation_clientTrackingId_s": e.Tracking, "trackedProperties_s": tracked, "error_message_s": e.Error,
+	} {
 		row[k] = v
 	}
 	return row
@@ -150,7 +167,9 @@ func (p *Picket) playbookHealth(e playbook.Event) map[string]any {
 	if e.Status == playbook.Failed {
 		status = "Failure"
 	}
-	return map[string]any{"TimeGenerated": e.Ended, "OperationName": "Playbook was triggered", "SentinelResourceId": p.workflowID(e.Workflow), "SentinelResourceName": e.Workflow, "Status": status,
+	return map[string]any{
+		"TimeGenerated": e.Ended, "OperationName": "Playbook was triggered", "SentinelResourceId": p.workflowID(e.Workflow), "SentinelResourceName": e.Workflow, "Status": status,
 		"Description": e.Error, "Reason": e.Code, "WorkspaceId": p.ws.ID, "SentinelResourceType": "Automation", "SentinelResourceKind": "Playbook", "RecordId": uuid.NewString(),
-		"ExtendedProperties": map[string]any{"RunId": e.Run, "TriggeredByName": e.Name, "TrackingId": e.Tracking}, "SourceSystem": "picket"}
+		"ExtendedProperties": map[string]any{"RunId": e.Run, "TriggeredByName": e.Name, "TrackingId": e.Tracking}, "SourceSystem": "picket",
+	}
 }

@@ -6,12 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"picket/connector"
 	"strings"
 	"time"
 
 	gomail "github.com/wneessen/go-mail"
-
-	"picket/connector"
 )
 
 // sendMail sends a playbook's message by the configured SMTP server.

@@ -6,25 +6,27 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
-	"strings"
-	"time"
-
-	"github.com/google/uuid"
-
 	"picket/connector"
 	"picket/content"
 	"picket/detect"
 	"picket/kql/bind"
 	"picket/playbook"
+	"picket/web"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
 )
 
 // connectorDeps is what the connectors get.
 func (p *Picket) connectorDeps() (connector.Deps, error) {
-	d := connector.Deps{Collect: p.collectForPlaybook, Query: p.query.Run, Sentinel: p.sentinel(), Post: p.postForPlaybook,
+	d := connector.Deps{
+		Collect: p.collectForPlaybook, Query: p.query.Run, Sentinel: p.sentinel(), Post: p.postForPlaybook,
 		Secret: func(ctx context.Context, name, version string) (*playbook.Secret, error) {
 			return p.playbooks.Secret(ctx, name, version)
 		},
-		Secrets: func(ctx context.Context) ([]playbook.SecretInfo, error) { return p.playbooks.Secrets(ctx) }}
+		Secrets: func(ctx context.Context) ([]playbook.SecretInfo, error) { return p.playbooks.Secrets(ctx) },
+	}
 	d.Send = func(r *http.Request) (*http.Response, []byte, error) { return p.playbooks.Send(r) }
 	d.Identity = p.playbookIdentity
 	own, err := connector.Descriptions(filepath.Join(p.cfg.Data, "connectors"))
@@ -99,6 +101,28 @@ func (p *Picket) notifyPlaybooks(ctx context.Context, e detect.Event) error {
 		}
 	}
 	return nil
+}
+
+// runPlaybook starts one playbook on an incident, because a person asks for it.
+func (p *Picket) runPlaybook(ctx context.Context, incidentID, name string, by web.User) (string, error) {
+	in, err := p.detect.Incident(ctx, incidentID)
+	if err != nil {
+		return "", err
+	}
+	id := uuid.NewString()
+	body, err := p.sentinel().IncidentBody(ctx, in.ID, id, "Update")
+	if err != nil {
+		return "", err
+	}
+	runs, err := p.playbooks.Notify(ctx, playbook.Notification{API: "azuresentinel", Path: "/incident-creation", Workflow: name, ID: id, Body: body})
+	if err != nil {
+		return "", err
+	}
+	if len(runs) == 0 {
+		return "", fmt.Errorf("the playbook %s is off, or has no incident trigger", name)
+	}
+	p.log.Info("playbook started on an incident", "playbook", name, "incident", in.Number, "by", by.Name)
+	return runs[0], nil
 }
 
 // function is a saved function: the workspace's own, or one that picket ships.

@@ -5,10 +5,9 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"time"
-
 	"picket/playbook"
 	"picket/web"
+	"time"
 )
 
 type secretJSON struct {

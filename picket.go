@@ -20,12 +20,6 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"strings"
-	"sync"
-	"time"
-
-	"golang.org/x/net/netutil"
-
 	"picket/azure"
 	"picket/canary"
 	"picket/canary/geo"
@@ -39,6 +33,11 @@ import (
 	"picket/query"
 	"picket/state"
 	"picket/web"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/net/netutil"
 )
 
 // Version of this build.
@@ -230,6 +229,9 @@ func (p *Picket) onIncident(ctx context.Context, e detect.Event) error {
 		return err
 	}
 	p.log.Info("incident", "number", in.Number, "title", in.Title, "severity", in.Severity, "status", in.Status, "created", e.Created)
+	if !p.cfg.PlaybooksOnIncidents {
+		return nil
+	}
 	return p.notifyPlaybooks(ctx, e)
 }
 
@@ -374,8 +376,10 @@ func (p *Picket) workspaceInfo(w http.ResponseWriter, r *http.Request) {
 
 // Info names the workspace.
 func (p *Picket) Info() WorkspaceInfo {
-	return WorkspaceInfo{ID: p.ws.ID, TenantID: p.ws.TenantID, SubscriptionID: p.ws.SubscriptionID, ResourceGroup: p.ws.ResourceGroup, Name: p.ws.Name,
-		ResourceID: p.ws.ResourceID(), URL: p.publicURL, TripURL: p.tripURL, Version: Version}
+	return WorkspaceInfo{
+		ID: p.ws.ID, TenantID: p.ws.TenantID, SubscriptionID: p.ws.SubscriptionID, ResourceGroup: p.ws.ResourceGroup, Name: p.ws.Name,
+		ResourceID: p.ws.ResourceID(), URL: p.publicURL, TripURL: p.tripURL, Version: Version,
+	}
 }
 
 // Start binds the listeners, starts the loops and, with Demo, arms the walk-through.

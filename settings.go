@@ -7,11 +7,10 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-
-	"github.com/google/uuid"
-
 	"picket/azure"
 	"picket/state"
+
+	"github.com/google/uuid"
 )
 
 func settingsMigrations() []state.Migration {
@@ -49,8 +48,11 @@ func (p *Picket) loadWorkspace(ctx context.Context) error {
 		dst    *string
 		create func() string
 	}{
-		{"workspace_id", &w.ID, uuid.NewString}, {"tenant_id", &w.TenantID, uuid.NewString}, {"subscription_id", &w.SubscriptionID, uuid.NewString},
-		{"shared_key_primary", &w.SharedKeys[0], newKey}, {"shared_key_secondary", &w.SharedKeys[1], newKey},
+		{"workspace_id", &w.ID, uuid.NewString},
+		{"tenant_id", &w.TenantID, uuid.NewString},
+		{"subscription_id", &w.SubscriptionID, uuid.NewString},
+		{"shared_key_primary", &w.SharedKeys[0], newKey},
+		{"shared_key_secondary", &w.SharedKeys[1], newKey},
 	} {
 		v, err := p.setting(ctx, s.key, s.create)
 		if err != nil {

@@ -8,14 +8,13 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"runtime/debug"
-	"strings"
-
 	"picket/azure"
 	"picket/ingest/elastic"
 	"picket/ingest/splunk"
 	"picket/ingest/standard"
 	"picket/ingest/syslog"
+	"runtime/debug"
+	"strings"
 )
 
 // esIndex is the index that the walk-through names for shippers.

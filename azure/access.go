@@ -5,11 +5,10 @@ import (
 	"crypto/subtle"
 	"fmt"
 	"net/http"
+	"picket/state"
 	"regexp"
 	"strings"
 	"time"
-
-	"picket/state"
 )
 
 // Access is who may reach the workspace: service principals, managed identities and personal tokens, as the

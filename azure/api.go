@@ -5,15 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
-	"time"
-
 	"picket/detect"
 	"picket/ingest"
 	"picket/kql/value"
 	"picket/lake"
 	"picket/playbook"
 	"picket/state"
+	"strings"
+	"time"
 )
 
 // Deps is what the wire needs of the rest of picket.

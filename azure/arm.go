@@ -158,14 +158,18 @@ func (a *API) listTenants(w http.ResponseWriter, _ *call) {
 
 func (a *API) resourceGroup() map[string]any {
 	w := a.d.Workspace
-	return map[string]any{"id": "/subscriptions/" + w.SubscriptionID + "/resourceGroups/" + w.ResourceGroup, "name": w.ResourceGroup, "type": "Microsoft.Resources/resourceGroups",
-		"location": w.Location, "properties": map[string]string{"provisioningState": "Succeeded"}}
+	return map[string]any{
+		"id": "/subscriptions/" + w.SubscriptionID + "/resourceGroups/" + w.ResourceGroup, "name": w.ResourceGroup, "type": "Microsoft.Resources/resourceGroups",
+		"location": w.Location, "properties": map[string]string{"provisioningState": "Succeeded"},
+	}
 }
 
 func (a *API) workspace() map[string]any {
 	w := a.d.Workspace
-	return map[string]any{"id": w.ResourceID(), "name": w.Name, "type": "Microsoft.OperationalInsights/workspaces", "location": w.Location,
-		"properties": map[string]any{"customerId": w.ID, "provisioningState": "Succeeded", "sku": map[string]string{"name": "PerGB2018"}}}
+	return map[string]any{
+		"id": w.ResourceID(), "name": w.Name, "type": "Microsoft.OperationalInsights/workspaces", "location": w.Location,
+		"properties": map[string]any{"customerId": w.ID, "provisioningState": "Succeeded", "sku": map[string]string{"name": "PerGB2018"}},
+	}
 }
 
 func (a *API) listWorkspaces(w http.ResponseWriter, _ *call) {

@@ -10,16 +10,15 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"path/filepath"
-	"strings"
-	"testing"
-	"time"
-
 	"picket/detect"
 	"picket/kql/syntax"
 	"picket/kql/value"
 	"picket/lake"
 	"picket/query"
 	"picket/state"
+	"strings"
+	"testing"
+	"time"
 )
 
 var testWorkspace = Workspace{
@@ -319,8 +318,10 @@ func TestQueryAnswersInLogAnalyticsShape(t *testing.T) {
 		s := value.Schema{{Name: "x", Type: value.Long}, {Name: "d", Type: value.Dynamic}, {Name: "r", Type: value.Real}}
 		d := value.New(value.Dynamic, 2)
 		d.D[0] = []any{int64(1), "a"}
-		return &query.Result{Tables: []query.Table{{Name: "PrimaryResult", Schema: s, Frames: []*value.Frame{value.NewFrame(s, value.LongVector([]int64{9007199254740993, 2}), d, value.RealVector([]float64{1.5, 2}))}}},
-			Partial: &query.Partial{Code: "E_QUERY_RESULT_SET_TOO_LARGE", Message: "too many"}}, nil
+		return &query.Result{
+			Tables:  []query.Table{{Name: "PrimaryResult", Schema: s, Frames: []*value.Frame{value.NewFrame(s, value.LongVector([]int64{9007199254740993, 2}), d, value.RealVector([]float64{1.5, 2}))}}},
+			Partial: &query.Partial{Code: "E_QUERY_RESULT_SET_TOO_LARGE", Message: "too many"},
+		}, nil
 	}
 	path := "/v1/workspaces/" + testWorkspace.ID + "/query"
 	r := httptest.NewRequest("POST", "https://picket.test"+path, strings.NewReader(`{"query":"T","timespan":"PT3600.0S","workspaces":null}`))

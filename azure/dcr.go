@@ -9,10 +9,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"picket/ingest"
 	"regexp"
 	"strings"
-
-	"picket/ingest"
 )
 
 // Data collection rules and endpoints (Microsoft.Insights). They are stored as they were put; what the service

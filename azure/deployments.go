@@ -5,13 +5,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"picket/playbook"
+	"picket/playbook/expr"
 	"strings"
 	"time"
 
 	"github.com/google/uuid"
-
-	"picket/playbook"
-	"picket/playbook/expr"
 )
 
 // Template deployments (Microsoft.Resources/deployments): `az deployment group create -f azuredeploy.json`. A
@@ -270,7 +269,8 @@ func (a *API) listOperations(w http.ResponseWriter, r *call) {
 		n := len(parts)
 		out = append(out, map[string]any{"id": fmt.Sprintf("%s/operations/%d", d.ID, i+1), "operationId": fmt.Sprint(i + 1), "properties": map[string]any{
 			"provisioningOperation": "Create", "provisioningState": "Succeeded", "statusCode": "OK", "timestamp": stamp(st.Changed), "duration": "PT0S",
-			"targetResource": map[string]string{"id": x.ID, "resourceName": parts[n-1], "resourceType": parts[n-3] + "/" + parts[n-2]}}})
+			"targetResource": map[string]string{"id": x.ID, "resourceName": parts[n-1], "resourceType": parts[n-3] + "/" + parts[n-2]},
+		}})
 	}
 	writeJSON(w, 200, map[string]any{"value": out})
 }

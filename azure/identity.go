@@ -14,14 +14,13 @@ import (
 	"fmt"
 	"math/big"
 	"net/http"
+	"picket/state"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/google/uuid"
-
-	"picket/state"
 )
 
 // Migrations is the identity part of the control store.

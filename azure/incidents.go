@@ -7,13 +7,12 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"picket/detect"
+	"picket/kql/syntax"
 	"sort"
 	"strconv"
 	"strings"
 	"time"
-
-	"picket/detect"
-	"picket/kql/syntax"
 )
 
 const (
@@ -317,8 +316,10 @@ func (a *API) putIncident(w http.ResponseWriter, r *call) {
 		return
 	}
 	p := b.Properties
-	c := detect.Change{Title: p.Title, Description: p.Description, Severity: p.Severity, Status: p.Status, Classification: p.Classification,
-		Reason: p.ClassificationReason, ClassificationComment: p.ClassificationComment, Owner: p.Owner, Labels: p.Labels}
+	c := detect.Change{
+		Title: p.Title, Description: p.Description, Severity: p.Severity, Status: p.Status, Classification: p.Classification,
+		Reason: p.ClassificationReason, ClassificationComment: p.ClassificationComment, Owner: p.Owner, Labels: p.Labels,
+	}
 	_, err := a.d.Detect.Incident(r.Context(), r.v("id"))
 	if errors.Is(err, detect.ErrNotFound) {
 		in, err := a.d.Detect.CreateIncident(r.Context(), r.v("id"), r.who.Name, c)
@@ -412,8 +413,10 @@ func (a *API) incidentEntities(w http.ResponseWriter, r *call) {
 }
 
 func (a *API) commentJSON(in string, c detect.Comment) map[string]any {
-	return map[string]any{"id": a.insightsID("incidents", in) + "/comments/" + c.ID, "name": c.ID, "type": "Microsoft.SecurityInsights/incidents/comments",
-		"properties": map[string]any{"message": c.Message, "author": map[string]any{"name": c.Author}, "createdTimeUtc": stamp(c.Created), "lastModifiedTimeUtc": stamp(c.Modified)}}
+	return map[string]any{
+		"id": a.insightsID("incidents", in) + "/comments/" + c.ID, "name": c.ID, "type": "Microsoft.SecurityInsights/incidents/comments",
+		"properties": map[string]any{"message": c.Message, "author": map[string]any{"name": c.Author}, "createdTimeUtc": stamp(c.Created), "lastModifiedTimeUtc": stamp(c.Modified)},
+	}
 }
 
 func (a *API) listComments(w http.ResponseWriter, r *call) {

@@ -6,15 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"picket/kql/syntax"
+	"picket/kql/value"
+	"picket/query"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/google/uuid"
-
-	"picket/kql/syntax"
-	"picket/kql/value"
-	"picket/query"
 )
 
 const (
@@ -167,9 +166,13 @@ func (a *API) kustoError(w http.ResponseWriter, k *kustoCall, err error) {
 
 // kustoErrorBody is the OneApi form of an error.
 func (a *API) kustoErrorBody(k *kustoCall, err error) (int, *oneAPIError) {
-	out := &oneAPIError{Code: "General_BadRequest", Message: "Request is invalid and cannot be executed.", Type: "Kusto.Data.Exceptions.KustoBadRequestException", Permanent: true,
-		Context: map[string]any{"timestamp": a.d.Now().UTC().Format("2006-01-02T15:04:05.0000000Z"), "serviceAlias": "PICKET", "machineName": "picket", "processName": "picket", "processId": 0, "threadId": 0,
-			"clientRequestId": k.clientID, "activityId": k.activity, "subActivityId": k.activity, "activityType": "GW.Http.CallContext", "parentActivityId": k.activity, "activityStack": ""}}
+	out := &oneAPIError{
+		Code: "General_BadRequest", Message: "Request is invalid and cannot be executed.", Type: "Kusto.Data.Exceptions.KustoBadRequestException", Permanent: true,
+		Context: map[string]any{
+			"timestamp": a.d.Now().UTC().Format("2006-01-02T15:04:05.0000000Z"), "serviceAlias": "PICKET", "machineName": "picket", "processName": "picket", "processId": 0, "threadId": 0,
+			"clientRequestId": k.clientID, "activityId": k.activity, "subActivityId": k.activity, "activityType": "GW.Http.CallContext", "parentActivityId": k.activity, "activityStack": "",
+		},
+	}
 	status := 400
 	var list syntax.ErrorList
 	var ae *Error

@@ -4,9 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"strings"
-
 	"picket/kql/value"
+	"strings"
 )
 
 // kustoMgmt answers POST /v1/rest/mgmt: the commands with which editors and SDKs begin.

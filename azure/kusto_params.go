@@ -4,12 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"regexp"
-	"strings"
-
 	"picket/kql"
 	"picket/kql/syntax"
 	"picket/kql/value"
+	"regexp"
+	"strings"
 )
 
 // Kusto's clients give the values of `declare query_parameters(…)` beside the text. They become let statements in

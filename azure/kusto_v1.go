@@ -3,13 +3,12 @@ package azure
 import (
 	"encoding/json"
 	"net/http"
+	"picket/kql/value"
+	"picket/query"
 	"strconv"
 	"strings"
 
 	"github.com/google/uuid"
-
-	"picket/kql/value"
-	"picket/query"
 )
 
 // v1Table is a table of Kusto's first form. The Go client reads keys in this order.
@@ -95,8 +94,10 @@ func (a *API) kustoV1(w http.ResponseWriter, r *call) {
 		severity, code, text = 2, -2133196797, partialText(res.Partial)
 	}
 	toc = append(toc, []any{len(toc), "QueryStatus", "QueryStatus", uuid.NewString(), ""})
-	tables = append(tables, v1Table{"Table_" + strconv.Itoa(len(tables)), v1Columns(columns("Timestamp:datetime Severity:int SeverityName:string StatusCode:int StatusDescription:string Count:int RequestId:guid ActivityId:guid SubActivityId:guid ClientActivityId:string")),
-		v1Rows([][]any{{stamp(a.d.Now()), severity, map[int]string{4: "Info", 2: "Error"}[severity], code, text, 1, k.activity, k.activity, k.activity, k.clientID}})})
+	tables = append(tables, v1Table{
+		"Table_" + strconv.Itoa(len(tables)), v1Columns(columns("Timestamp:datetime Severity:int SeverityName:string StatusCode:int StatusDescription:string Count:int RequestId:guid ActivityId:guid SubActivityId:guid ClientActivityId:string")),
+		v1Rows([][]any{{stamp(a.d.Now()), severity, map[int]string{4: "Info", 2: "Error"}[severity], code, text, 1, k.activity, k.activity, k.activity, k.clientID}}),
+	})
 	tables = append(tables, v1Table{"Table_" + strconv.Itoa(len(tables)), v1Columns(columns("Ordinal:long Kind:string Name:string Id:string PrettyName:string")), v1Rows(toc)})
 	writeJSON(w, 200, struct{ Tables []v1Table }{tables})
 }

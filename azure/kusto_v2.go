@@ -3,10 +3,9 @@ package azure
 import (
 	"encoding/json"
 	"net/http"
-	"strings"
-
 	"picket/kql/value"
 	"picket/query"
+	"strings"
 )
 
 // The frames of Kusto's second form. Clients of the Go SDK read keys by position, so the order of the fields is
@@ -144,8 +143,10 @@ func (a *API) kustoV2(w http.ResponseWriter, r *call) {
 	if err == nil {
 		info = append(info, []any{at, k.clientID, k.activity, k.activity, k.activity, 6, "Stats", 0, "S_OK (0)", 0, "QueryResourceConsumption", string(stats)})
 	}
-	out.frame(v2DataTable{"DataTable", len(res.Tables) + 1, "QueryCompletionInformation", "QueryCompletionInformation",
-		v2Columns(columns("Timestamp:datetime ClientRequestId:string ActivityId:guid SubActivityId:guid ParentActivityId:guid Level:int LevelName:string StatusCode:int StatusCodeName:string EventType:int EventTypeName:string Payload:string")), v1Rows(info)})
+	out.frame(v2DataTable{
+		"DataTable", len(res.Tables) + 1, "QueryCompletionInformation", "QueryCompletionInformation",
+		v2Columns(columns("Timestamp:datetime ClientRequestId:string ActivityId:guid SubActivityId:guid ParentActivityId:guid Level:int LevelName:string StatusCode:int StatusCodeName:string EventType:int EventTypeName:string Payload:string")), v1Rows(info),
+	})
 	out.frame(v2Completion{"DataSetCompletion", res.Partial != nil, false, errs})
 	out.end()
 }

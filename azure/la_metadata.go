@@ -2,9 +2,8 @@ package azure
 
 import (
 	"net/http"
-	"sort"
-
 	"picket/kql/value"
+	"sort"
 )
 
 // laMetadata answers what editors complete from: tables, columns and functions.

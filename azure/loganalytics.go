@@ -7,14 +7,13 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"picket/kql/syntax"
+	"picket/kql/value"
+	"picket/query"
 	"regexp"
 	"strconv"
 	"strings"
 	"time"
-
-	"picket/kql/syntax"
-	"picket/kql/value"
-	"picket/query"
 )
 
 const (
@@ -190,8 +189,10 @@ func queryError(err error) (int, any) {
 			kind = "SyntaxError"
 		}
 		inner := map[string]any{"code": first.Code, "message": list.Error(), "line": first.Line, "pos": first.Column}
-		return 400, map[string]any{"error": &Error{Code: "BadArgumentError", Message: "The request had some invalid properties",
-			Inner: map[string]any{"code": kind, "message": fmt.Sprintf("A %s error occurred in the query.", strings.ToLower(strings.TrimSuffix(kind, "Error"))), "innererror": inner}}}
+		return 400, map[string]any{"error": &Error{
+			Code: "BadArgumentError", Message: "The request had some invalid properties",
+			Inner: map[string]any{"code": kind, "message": fmt.Sprintf("A %s error occurred in the query.", strings.ToLower(strings.TrimSuffix(kind, "Error"))), "innererror": inner},
+		}}
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		return 504, map[string]any{"error": &Error{Code: "GatewayTimeout", Message: "The query did not end within its time limit: narrow its time range, or ask for more time with Prefer: wait=SECONDS."}}

@@ -5,13 +5,12 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"picket/playbook"
+	"picket/playbook/expr"
 	"regexp"
 	"strconv"
 	"strings"
 	"time"
-
-	"picket/playbook"
-	"picket/playbook/expr"
 )
 
 // Microsoft.Logic workflows over the playbook engine, and Microsoft.Web connections.
@@ -101,8 +100,10 @@ func onOff(on bool) string {
 }
 
 func (a *API) flowProperties(x *playbook.Workflow) map[string]any {
-	p := map[string]any{"provisioningState": "Succeeded", "createdTime": stamp(x.Created), "changedTime": stamp(x.Changed), "state": onOff(x.Enabled), "version": x.Version,
-		"definition": rawJSON(x.Definition)}
+	p := map[string]any{
+		"provisioningState": "Succeeded", "createdTime": stamp(x.Created), "changedTime": stamp(x.Changed), "state": onOff(x.Enabled), "version": x.Version,
+		"definition": rawJSON(x.Definition),
+	}
 	if a.d.PublicURL != "" {
 		p["accessEndpoint"] = strings.TrimRight(a.d.PublicURL, "/") + "/workflows/" + x.ID
 	}
@@ -178,8 +179,10 @@ func (a *API) putFlow(w http.ResponseWriter, r *call) {
 		writeError(w, &Error{Status: 400, Code: "WorkflowDefinitionMissing", Message: "The workflow has no properties.definition."})
 		return
 	}
-	res := map[string]any{"type": "Microsoft.Logic/workflows", "apiVersion": "2019-05-01", "name": r.v("flow"), "location": a.d.Workspace.Location,
-		"properties": map[string]any{"state": orDefault(b.Properties.State, "Enabled"), "definition": escapeTemplate(b.Properties.Definition), "parameters": escapeParameters(b.Properties.Parameters)}}
+	res := map[string]any{
+		"type": "Microsoft.Logic/workflows", "apiVersion": "2019-05-01", "name": r.v("flow"), "location": a.d.Workspace.Location,
+		"properties": map[string]any{"state": orDefault(b.Properties.State, "Enabled"), "definition": escapeTemplate(b.Properties.Definition), "parameters": escapeParameters(b.Properties.Parameters)},
+	}
 	if b.Tags != nil {
 		res["tags"] = b.Tags
 	}
@@ -306,8 +309,10 @@ func (a *API) regenerateKey(w http.ResponseWriter, r *call) {
 }
 
 func (a *API) triggerJSON(x *playbook.Workflow, t *playbook.TriggerInfo) map[string]any {
-	p := map[string]any{"provisioningState": "Succeeded", "createdTime": stamp(x.Created), "changedTime": stamp(x.Changed), "state": onOff(x.Enabled),
-		"workflow": map[string]any{"id": a.flowID(x.Name) + "/versions/" + x.Version, "name": x.Version, "type": "Microsoft.Logic/workflows/versions"}}
+	p := map[string]any{
+		"provisioningState": "Succeeded", "createdTime": stamp(x.Created), "changedTime": stamp(x.Changed), "state": onOff(x.Enabled),
+		"workflow": map[string]any{"id": a.flowID(x.Name) + "/versions/" + x.Version, "name": x.Version, "type": "Microsoft.Logic/workflows/versions"},
+	}
 	if !t.Next.IsZero() {
 		p["nextExecutionTime"] = stamp(t.Next)
 	}

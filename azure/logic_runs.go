@@ -4,14 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
-
 	"picket/playbook"
+	"strings"
 )
 
 func (a *API) runJSON(flow string, x *playbook.Run) map[string]any {
-	p := map[string]any{"startTime": stamp(x.Started), "status": x.Status, "waitEndTime": stamp(x.Started), "correlation": map[string]string{"clientTrackingId": x.TrackingID},
-		"workflow": map[string]any{"id": a.flowID(flow) + "/versions/" + x.Version, "name": x.Version, "type": "Microsoft.Logic/workflows/versions"}}
+	p := map[string]any{
+		"startTime": stamp(x.Started), "status": x.Status, "waitEndTime": stamp(x.Started), "correlation": map[string]string{"clientTrackingId": x.TrackingID},
+		"workflow": map[string]any{"id": a.flowID(flow) + "/versions/" + x.Version, "name": x.Version, "type": "Microsoft.Logic/workflows/versions"},
+	}
 	if !x.Ended.IsZero() {
 		p["endTime"] = stamp(x.Ended)
 	}
@@ -213,9 +214,13 @@ func (a *API) listRepetitions(w http.ResponseWriter, r *call) {
 }
 
 func (a *API) connectionJSON(c *playbook.Connection) map[string]any {
-	return map[string]any{"id": a.rgID() + "/providers/Microsoft.Web/connections/" + c.Name, "name": c.Name, "type": "Microsoft.Web/connections", "location": a.d.Workspace.Location,
-		"properties": map[string]any{"displayName": c.DisplayName, "statuses": []any{map[string]string{"status": "Connected"}},
-			"api": map[string]string{"name": c.API, "id": "/subscriptions/" + a.d.Workspace.SubscriptionID + "/providers/Microsoft.Web/locations/" + a.d.Workspace.Location + "/managedApis/" + c.API, "type": "Microsoft.Web/locations/managedApis"}}}
+	return map[string]any{
+		"id": a.rgID() + "/providers/Microsoft.Web/connections/" + c.Name, "name": c.Name, "type": "Microsoft.Web/connections", "location": a.d.Workspace.Location,
+		"properties": map[string]any{
+			"displayName": c.DisplayName, "statuses": []any{map[string]string{"status": "Connected"}},
+			"api": map[string]string{"name": c.API, "id": "/subscriptions/" + a.d.Workspace.SubscriptionID + "/providers/Microsoft.Web/locations/" + a.d.Workspace.Location + "/managedApis/" + c.API, "type": "Microsoft.Web/locations/managedApis"},
+		},
+	}
 }
 
 func (a *API) listConnections(w http.ResponseWriter, r *call) {

@@ -6,11 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
-	"sync"
-
 	"picket/ingest"
 	"picket/lake"
+	"strings"
+	"sync"
 )
 
 // maxIngestBody bounds a post of the Logs Ingestion API, packed and unpacked. Azure takes 1 MB; Vector and others

@@ -4,10 +4,9 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"picket/state"
 	"strconv"
 	"strings"
-
-	"picket/state"
 )
 
 // The managed-identity endpoint is what azure-identity's ManagedIdentityCredential asks when the environment

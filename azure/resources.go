@@ -6,12 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"picket/state"
 	"strings"
 	"time"
 
 	"github.com/google/uuid"
-
-	"picket/state"
 )
 
 // resources stores what is put over Resource Manager and read back as it was put: saved searches, data

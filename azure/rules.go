@@ -3,13 +3,12 @@ package azure
 import (
 	"errors"
 	"net/http"
+	"picket/detect"
 	"sort"
 	"strings"
 	"time"
 
 	"github.com/google/uuid"
-
-	"picket/detect"
 )
 
 func (a *API) ruleRoutes() []route {

@@ -5,15 +5,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"picket/kql/bind"
+	"picket/kql/syntax"
+	"picket/state"
 	"regexp"
 	"sort"
 	"strings"
 	"sync"
 	"time"
-
-	"picket/kql/bind"
-	"picket/kql/syntax"
-	"picket/state"
 )
 
 // Saved is a saved search; one with an alias is a function that queries can call.

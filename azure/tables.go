@@ -4,12 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"picket/kql/value"
+	"picket/lake"
 	"regexp"
 	"strings"
 	"time"
-
-	"picket/kql/value"
-	"picket/lake"
 )
 
 // Tables (Microsoft.OperationalInsights/workspaces/tables): list, read, create, alter, retention, delete.
@@ -93,8 +92,10 @@ func (a *API) tableJSON(name string, s value.Schema, stored *lake.Table) map[str
 		schema["standardColumns"] = append(std, cols...)
 	}
 	schema["tableType"], schema["tableSubType"] = kind, sub
-	p := map[string]any{"schema": schema, "plan": "Analytics", "provisioningState": "Succeeded", "archiveRetentionInDays": 0,
-		"retentionInDays": maxRetention, "totalRetentionInDays": maxRetention, "retentionInDaysAsDefault": true, "totalRetentionInDaysAsDefault": true}
+	p := map[string]any{
+		"schema": schema, "plan": "Analytics", "provisioningState": "Succeeded", "archiveRetentionInDays": 0,
+		"retentionInDays": maxRetention, "totalRetentionInDays": maxRetention, "retentionInDaysAsDefault": true, "totalRetentionInDaysAsDefault": true,
+	}
 	if stored != nil {
 		if d := int(stored.Retention / day); d > 0 {
 			p["retentionInDays"], p["totalRetentionInDays"], p["retentionInDaysAsDefault"], p["totalRetentionInDaysAsDefault"] = d, d, false, false

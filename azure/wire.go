@@ -3,9 +3,8 @@ package azure
 import (
 	"context"
 	"net/http"
-	"strings"
-
 	"picket/query"
+	"strings"
 )
 
 // wireRoutes are the APIs outside Resource Manager: queries of Log Analytics and of Kusto. Their paths compare

@@ -9,10 +9,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
-	"strings"
-	"testing"
-	"time"
-
 	"picket/detect"
 	"picket/ingest"
 	"picket/kql/value"
@@ -20,6 +16,9 @@ import (
 	"picket/playbook"
 	"picket/query"
 	"picket/state"
+	"strings"
+	"testing"
+	"time"
 )
 
 // full is an API over the real rooms.
@@ -48,9 +47,11 @@ func newFull(t *testing.T) *full {
 		t.Fatal(err)
 	}
 	q := query.New(query.Options{Lake: l, Workspace: []string{testWorkspace.Name, testWorkspace.ID}, Functions: saved.Function, Builtin: map[string]value.Schema{"SecurityIncident": detect.IncidentSchema}})
-	f.det, err = detect.New(detect.Deps{State: db, Query: q.Run, Check: func(context.Context, string) (detect.Checked, error) { return detect.Checked{}, nil },
+	f.det, err = detect.New(detect.Deps{
+		State: db, Query: q.Run, Check: func(context.Context, string) (detect.Checked, error) { return detect.Checked{}, nil },
 		Append:  ingest.New(ingest.Options{Lake: l}).Rows,
-		Barrier: func(context.Context) (time.Time, error) { return time.Now(), nil }})
+		Barrier: func(context.Context) (time.Time, error) { return time.Now(), nil },
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,8 +60,10 @@ func newFull(t *testing.T) *full {
 		t.Fatal(err)
 	}
 	t.Cleanup(pb.Close)
-	f.api, err = New(ctx, Deps{State: db, Workspace: testWorkspace, Detect: f.det, Query: q.Run, Schema: q.Schema, Saved: saved, Lake: l, Playbooks: pb, Ingest: ingest.New(ingest.Options{Lake: l}),
-		Collect: func(context.Context, CollectRequest) error { return nil }, Limits: Limits{Concurrent: 1, Queued: 1, QueueWait: 50 * time.Millisecond}})
+	f.api, err = New(ctx, Deps{
+		State: db, Workspace: testWorkspace, Detect: f.det, Query: q.Run, Schema: q.Schema, Saved: saved, Lake: l, Playbooks: pb, Ingest: ingest.New(ingest.Options{Lake: l}),
+		Collect: func(context.Context, CollectRequest) error { return nil }, Limits: Limits{Concurrent: 1, Queued: 1, QueueWait: 50 * time.Millisecond},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

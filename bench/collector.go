@@ -11,13 +11,12 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"picket/azure"
+	"picket/lake/duck"
 	"strings"
 	"sync"
 	"syscall"
 	"time"
-
-	"picket/azure"
-	"picket/lake/duck"
 )
 
 const (

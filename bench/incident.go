@@ -4,10 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"picket/canary"
 	"sort"
 	"time"
-
-	"picket/canary"
 )
 
 // incidents measures from the moment that a document is opened to the moment that a client sees the incident.

@@ -14,13 +14,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"picket"
 	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"time"
-
-	"picket"
 )
 
 // server is a running picket with the walk-through armed, in a folder of its own.

@@ -14,6 +14,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"picket/detect"
+	"picket/kql"
+	"picket/kql/bind"
+	"picket/kql/kqltest"
+	"picket/kql/syntax"
+	"picket/kql/value"
 	"regexp"
 	"runtime"
 	"sort"
@@ -21,13 +27,7 @@ import (
 	"sync"
 	"time"
 
-	"picket/detect"
-	"picket/kql"
-	"picket/kql/bind"
 	kqlexec "picket/kql/exec"
-	"picket/kql/kqltest"
-	"picket/kql/syntax"
-	"picket/kql/value"
 )
 
 const perQuery = 20 * time.Second
@@ -43,8 +43,10 @@ func main() {
 		log.Fatalf("the corpora are not at %s: set PICKET_SHARED", dir)
 	}
 	r := &report{dir: dir}
-	for _, f := range []func() error{r.parse, r.bindDocs, r.bindContent, r.contentRows, r.values("docs_values.jsonl", "Documentation examples' values"), r.values("emulator_values.jsonl", "The engine's recorded answers"),
-		r.refusals, r.rules, r.playbooks} {
+	for _, f := range []func() error{
+		r.parse, r.bindDocs, r.bindContent, r.contentRows, r.values("docs_values.jsonl", "Documentation examples' values"), r.values("emulator_values.jsonl", "The engine's recorded answers"),
+		r.refusals, r.rules, r.playbooks,
+	} {
 		if err := f(); err != nil {
 			log.Fatal(err)
 		}

@@ -4,17 +4,17 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
-	"strings"
-	"time"
-
 	"picket/kql"
 	"picket/kql/bind"
 	"picket/kql/eval"
-	kqlexec "picket/kql/exec"
 	"picket/kql/kqltest"
 	"picket/kql/plan"
 	"picket/kql/syntax"
 	"picket/kql/value"
+	"strings"
+	"time"
+
+	kqlexec "picket/kql/exec"
 )
 
 // maxErrata is the part of the documentation's values that the errata may take.

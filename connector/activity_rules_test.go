@@ -6,18 +6,17 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
-	"sort"
-	"strings"
-	"testing"
-	"testing/synctest"
-	"time"
-
 	"picket/content"
 	"picket/detect"
 	"picket/ingest"
 	"picket/lake"
 	"picket/query"
 	"picket/state"
+	"sort"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
 )
 
 // Both rules over ten days of activities that arrive once a day: they raise what was planted and nothing else.
@@ -36,13 +35,15 @@ func activityRules(t *testing.T) {
 	}
 	in := ingest.New(ingest.Options{Lake: lk})
 	q := query.New(query.Options{Lake: lk, Functions: shippedFunction})
-	d, err := detect.New(detect.Deps{State: db, Query: q.Run, Append: in.Rows,
+	d, err := detect.New(detect.Deps{
+		State: db, Query: q.Run, Append: in.Rows,
 		Check: func(ctx context.Context, text string) (detect.Checked, error) {
 			c, err := q.Check(ctx, text)
 			return detect.Checked{Tables: c.Tables, Missing: c.Missing}, err
 		},
 		Barrier: func(ctx context.Context) (time.Time, error) { now := time.Now().UTC(); return now, lk.Settle(ctx, now) },
-		Log:     func(msg string, a ...any) { t.Log(msg, a) }})
+		Log:     func(msg string, a ...any) { t.Log(msg, a) },
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,11 +8,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"path/filepath"
-	"strings"
-	"testing"
-	"testing/synctest"
-	"time"
-
 	"picket/connector"
 	"picket/content"
 	"picket/ingest"
@@ -23,6 +18,10 @@ import (
 	"picket/playbook/expr"
 	"picket/query"
 	"picket/state"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
 )
 
 const portalHost = "acme.eu2.portal.cloudappsecurity.com"
@@ -83,7 +82,8 @@ func (s *station) start() {
 		return 200, nil
 	}
 	var err error
-	s.e, err = playbook.New(playbook.Deps{DB: s.db, KeyFile: filepath.Join(s.dir, "key"), PublicURL: "https://picket.example", Log: slog.New(slog.DiscardHandler),
+	s.e, err = playbook.New(playbook.Deps{
+		DB: s.db, KeyFile: filepath.Join(s.dir, "key"), PublicURL: "https://picket.example", Log: slog.New(slog.DiscardHandler),
 		Outbound:   playbook.Outbound{Hosts: map[string]http.Handler{portalHost: s.portal}},
 		Connectors: connector.All(connector.Deps{Collect: collect, Query: s.query.Run}),
 		Resource: func(fn, id string) (any, bool) {
@@ -94,7 +94,8 @@ func (s *station) start() {
 				return map[string]any{"customerId": "11111111-2222-3333-4444-555555555555"}, true
 			}
 			return map[string]any{"primarySharedKey": "c2hhcmVkIGtleQ=="}, true
-		}})
+		},
+	})
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -4,10 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
-
 	"picket/playbook"
 	"picket/playbook/expr"
+	"regexp"
 )
 
 // dataCollector is the "Azure Log Analytics Data Collector" connector: POST /api/logs sends JSON to a custom log

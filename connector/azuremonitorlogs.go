@@ -7,15 +7,14 @@ import (
 	"fmt"
 	"html"
 	"math"
-	"strings"
-	"time"
-
 	"picket/kql/syntax"
 	"picket/kql/value"
 	"picket/playbook"
 	"picket/playbook/definition"
 	"picket/playbook/expr"
 	"picket/query"
+	"strings"
+	"time"
 )
 
 // monitorLogs is the "Azure Monitor Logs" connector: a question in KQL, its rows as a list of objects or as an HTML
@@ -79,8 +78,10 @@ func (c *monitorLogs) Call(ctx context.Context, r *playbook.Request) (*playbook.
 	}
 	page := htmlTable(t)
 	content := base64.StdEncoding.EncodeToString([]byte(page))
-	return &playbook.Response{Status: 200, Headers: map[string]string{"Content-Type": "application/json; charset=utf-8"},
-		Body: expr.NewObject("body", content, "attachmentContent", content, "attachmentName", "Query_Result.html")}, nil
+	return &playbook.Response{
+		Status: 200, Headers: map[string]string{"Content-Type": "application/json; charset=utf-8"},
+		Body: expr.NewObject("body", content, "attachmentContent", content, "attachmentName", "Query_Result.html"),
+	}, nil
 }
 
 // rowsOf makes an object of each row.

@@ -5,12 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"slices"
-	"strings"
-
 	"picket/detect"
 	"picket/playbook"
 	"picket/playbook/expr"
+	"slices"
+	"strings"
 )
 
 // sentinel is the "Microsoft Sentinel" connector over picket's incidents: the triggers' subscriptions, entities,
@@ -186,9 +185,11 @@ func (c *sentinel) comment(ctx context.Context, r *playbook.Request, id, text st
 		}
 		return problem(400, "BadRequest", err.Error()), nil
 	}
-	return &playbook.Response{Status: 200, Headers: map[string]string{"Content-Type": "application/json; charset=utf-8"},
+	return &playbook.Response{
+		Status: 200, Headers: map[string]string{"Content-Type": "application/json; charset=utf-8"},
 		Body: expr.NewObject("id", c.s.id("Incidents", id)+"/comments/"+cm.ID, "name", cm.ID, "type", "Microsoft.SecurityInsights/Incidents/comments",
-			"properties", expr.NewObject("message", text, "createdTimeUtc", utc(cm.Created), "author", expr.NewObject("name", actor(r))))}, nil
+			"properties", expr.NewObject("message", text, "createdTimeUtc", utc(cm.Created), "author", expr.NewObject("name", actor(r)))),
+	}, nil
 }
 
 func severity(s string) *detect.Severity {

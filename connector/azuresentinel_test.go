@@ -6,10 +6,6 @@ import (
 	"log/slog"
 	"net/url"
 	"path/filepath"
-	"strings"
-	"testing"
-	"time"
-
 	"picket/connector"
 	"picket/detect"
 	"picket/ingest"
@@ -19,6 +15,9 @@ import (
 	"picket/playbook/expr"
 	"picket/query"
 	"picket/state"
+	"strings"
+	"testing"
+	"time"
 )
 
 const caseRule = `id: 3a52cc17-0c55-4e0e-8a6d-0a4ef8f3f001
@@ -62,15 +61,19 @@ func newCaseWorld(t *testing.T) *caseWorld {
 		t.Fatal(err)
 	}
 	in := ingest.New(ingest.Options{Lake: lk})
-	q := query.New(query.Options{Lake: lk, Builtin: map[string]value.Schema{"SecurityAlert": detect.AlertSchema, "SecurityIncident": detect.IncidentSchema,
-		"Heartbeat": {{Name: "TimeGenerated", Type: value.Datetime}, {Name: "Computer", Type: value.String}, {Name: "Category", Type: value.String}}}})
+	q := query.New(query.Options{Lake: lk, Builtin: map[string]value.Schema{
+		"SecurityAlert": detect.AlertSchema, "SecurityIncident": detect.IncidentSchema,
+		"Heartbeat": {{Name: "TimeGenerated", Type: value.Datetime}, {Name: "Computer", Type: value.String}, {Name: "Category", Type: value.String}},
+	}})
 	ws := detect.Workspace{ID: "11111111-2222-3333-4444-555555555555", SubscriptionID: "sub", ResourceGroup: "rg", Name: "soc"}
-	d, err := detect.New(detect.Deps{State: db, Query: q.Run, Append: in.Rows, Workspace: ws, URL: func(id string) string { return "https://picket.example/incidents/" + id },
+	d, err := detect.New(detect.Deps{
+		State: db, Query: q.Run, Append: in.Rows, Workspace: ws, URL: func(id string) string { return "https://picket.example/incidents/" + id },
 		Check: func(ctx context.Context, text string) (detect.Checked, error) {
 			c, err := q.Check(ctx, text)
 			return detect.Checked{Tables: c.Tables, Missing: c.Missing}, err
 		},
-		Barrier: func(ctx context.Context) (time.Time, error) { now := time.Now().UTC(); return now, lk.Settle(ctx, now) }})
+		Barrier: func(ctx context.Context) (time.Time, error) { now := time.Now().UTC(); return now, lk.Settle(ctx, now) },
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,11 +4,10 @@ import (
 	"context"
 	"fmt"
 	"html"
-	"regexp"
-	"strings"
-
 	"picket/playbook"
 	"picket/playbook/expr"
+	"regexp"
+	"strings"
 )
 
 // Post sends JSON to a webhook and gives the status and the answer.

@@ -2,10 +2,9 @@ package connector
 
 import (
 	"context"
-	"testing"
-
 	"picket/playbook"
 	"picket/playbook/expr"
+	"testing"
 )
 
 func TestChat(t *testing.T) {

@@ -7,7 +7,6 @@ package connector
 import (
 	"context"
 	"net/http"
-
 	"picket/playbook"
 	"picket/playbook/expr"
 	"picket/query"
@@ -83,6 +82,8 @@ func header(r *playbook.Request, name string) string {
 
 // problem is an answer that refuses a call.
 func problem(status int, code, message string) *playbook.Response {
-	return &playbook.Response{Status: status, Headers: map[string]string{"Content-Type": "application/json"},
-		Body: expr.NewObject("error", expr.NewObject("code", code, "message", message))}
+	return &playbook.Response{
+		Status: status, Headers: map[string]string{"Content-Type": "application/json"},
+		Body: expr.NewObject("error", expr.NewObject("code", code, "message", message)),
+	}
 }

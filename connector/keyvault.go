@@ -4,10 +4,9 @@ import (
 	"context"
 	"errors"
 	"net/url"
-	"strings"
-
 	"picket/playbook"
 	"picket/playbook/expr"
+	"strings"
 )
 
 // keyVault is the "Azure Key Vault" connector over picket's sealed vault, whatever vault the connection names: reading

@@ -3,11 +3,10 @@ package connector
 import (
 	"context"
 	"fmt"
-	"strings"
-	"testing"
-
 	"picket/playbook"
 	"picket/playbook/expr"
+	"strings"
+	"testing"
 )
 
 func testSecrets(values map[string]string) func(context.Context, string, string) (*playbook.Secret, error) {

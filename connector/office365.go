@@ -5,10 +5,9 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/mail"
-	"strings"
-
 	"picket/playbook"
 	"picket/playbook/expr"
+	"strings"
 )
 
 // Mail is a message to send.

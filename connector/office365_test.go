@@ -3,10 +3,9 @@ package connector
 import (
 	"context"
 	"errors"
-	"testing"
-
 	"picket/playbook"
 	"picket/playbook/expr"
+	"testing"
 )
 
 func TestMail(t *testing.T) {

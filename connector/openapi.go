@@ -9,15 +9,14 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"picket/content"
+	"picket/playbook"
+	"picket/playbook/expr"
 	"regexp"
 	"sort"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
-
-	"picket/content"
-	"picket/playbook"
-	"picket/playbook/expr"
 )
 
 // Description is a REST API that an OpenAPI file describes (2.0 or 3.x, JSON or YAML): a connector without code.

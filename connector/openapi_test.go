@@ -4,11 +4,10 @@ import (
 	"context"
 	"io"
 	"net/http"
-	"strings"
-	"testing"
-
 	"picket/playbook"
 	"picket/playbook/expr"
+	"strings"
+	"testing"
 )
 
 const described = `{"swagger":"2.0","info":{"title":"T"},"host":"api.example.org","basePath":"/v2","schemes":["https"],

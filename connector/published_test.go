@@ -6,17 +6,16 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"sort"
-	"strings"
-	"sync"
-	"testing"
-	"time"
-
 	"picket/connector"
 	"picket/playbook"
 	"picket/playbook/definition"
 	"picket/playbook/expr"
 	"picket/playbook/mock"
+	"sort"
+	"strings"
+	"sync"
+	"testing"
+	"time"
 )
 
 func published(t *testing.T) []string {
@@ -110,8 +109,10 @@ func runTemplate(t *testing.T, w *caseWorld, file string, connectors []playbook.
 		if len(d.Triggers) == 0 {
 			continue
 		}
-		q := playbook.TryRequest{Deploy: playbook.DeployRequest{Template: text, Parameters: params}, Workflow: name, Connectors: connectors, Timeout: 20 * time.Second,
-			Answer: func(_ context.Context, c *playbook.TrialCall) (*playbook.Response, error) { return answer(c) }}
+		q := playbook.TryRequest{
+			Deploy: playbook.DeployRequest{Template: text, Parameters: params}, Workflow: name, Connectors: connectors, Timeout: 20 * time.Second,
+			Answer: func(_ context.Context, c *playbook.TrialCall) (*playbook.Response, error) { return answer(c) },
+		}
 		q.Trigger = d.Triggers[0].Name
 		q.Input.Body = triggerBody(t, w, d, d.Triggers[0])
 		tried, err := playbook.Try(context.Background(), q)
@@ -179,7 +180,8 @@ func TestPublishedPlaybooksAlone(t *testing.T) {
 	}
 	behind := map[string]any{} // what the services behind REST APIs answer, by the path's end
 	count := func(n *int) { mu.Lock(); *n++; mu.Unlock() }
-	deps := connector.Deps{Sentinel: w.s, Query: w.q, Described: shipped,
+	deps := connector.Deps{
+		Sentinel: w.s, Query: w.q, Described: shipped,
 		Collect: func(context.Context, string, []byte, string, string) (int, error) { count(&rows); return 200, nil },
 		Mail:    func(context.Context, *connector.Mail) error { count(&mails); return nil },
 		Post: func(context.Context, string, []byte, string) (int, []byte, error) {
@@ -200,7 +202,8 @@ func TestPublishedPlaybooksAlone(t *testing.T) {
 				}
 			}
 			return nil, nil, fmt.Errorf("nobody answers at %s", r.URL)
-		}}
+		},
+	}
 	own := connector.All(deps)
 	served := map[string]playbook.Connector{}
 	for _, c := range own {

@@ -11,14 +11,13 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"picket/connector"
+	"picket/playbook"
+	"picket/state"
 	"strings"
 	"sync"
 	"testing"
 	"time"
-
-	"picket/connector"
-	"picket/playbook"
-	"picket/state"
 )
 
 func shared(t *testing.T, name string) []byte {
@@ -67,7 +66,8 @@ func newWorld(t *testing.T) *world {
 		rw.Header().Set("Content-Type", "application/json; charset=utf-8")
 		io.WriteString(rw, `{"status":"success","country":"Germany","countryCode":"DE","region":"BE","regionName":"Land Berlin","city":"Berlin","zip":"10115","lat":52.5,"lon":13.25,"timezone":"Europe/Berlin","isp":"X","org":"Y GmbH","as":"AS3320 Z","query":"`+strings.TrimPrefix(r.URL.Path, "/json/")+`"}`)
 	})
-	w.e, err = playbook.New(playbook.Deps{DB: db, KeyFile: filepath.Join(dir, "key"), PublicURL: "https://picket.example",
+	w.e, err = playbook.New(playbook.Deps{
+		DB: db, KeyFile: filepath.Join(dir, "key"), PublicURL: "https://picket.example",
 		Log: slog.New(slog.DiscardHandler),
 		Connectors: connector.All(connector.Deps{Collect: func(_ context.Context, lt string, b []byte, _, id string) (int, error) {
 			w.mu.Lock()
@@ -75,7 +75,8 @@ func newWorld(t *testing.T) *world {
 			w.rows = append(w.rows, row{lt, string(b), id})
 			return 200, nil
 		}}),
-		Outbound: playbook.Outbound{Hosts: map[string]http.Handler{"canarytokens.org": canary, "ip-api.com": geo}}})
+		Outbound: playbook.Outbound{Hosts: map[string]http.Handler{"canarytokens.org": canary, "ip-api.com": geo}},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +141,8 @@ func explain(d *playbook.RunDetail) string {
 func (w *world) deploy(t *testing.T, file string) {
 	t.Helper()
 	d, err := w.e.Deploy(context.Background(), playbook.DeployRequest{Template: shared(t, file), Parameters: map[string]any{
-		"PlaybookName": "Canary", "WorkspaceID": "11111111-2222-3333-4444-555555555555", "WorkspaceKey": "c2VjcmV0LWtleS1vZi13b3Jrc3BhY2U="}})
+		"PlaybookName": "Canary", "WorkspaceID": "11111111-2222-3333-4444-555555555555", "WorkspaceKey": "c2VjcmV0LWtleS1vZi13b3Jrc3BhY2U=",
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}

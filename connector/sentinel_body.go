@@ -4,12 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"picket/detect"
+	"picket/playbook/expr"
 	"strconv"
 	"strings"
 	"time"
-
-	"picket/detect"
-	"picket/playbook/expr"
 )
 
 // Sentinel is what the azuresentinel connector works on.

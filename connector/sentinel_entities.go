@@ -2,10 +2,9 @@ package connector
 
 import (
 	"fmt"
-	"strings"
-
 	"picket/playbook"
 	"picket/playbook/expr"
+	"strings"
 )
 
 // entityOps are the "Entities - Get …" operations: the path's last segment, the entities' type in alerts and in REST

@@ -8,12 +8,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"picket/state"
 	"slices"
 	"sort"
 	"strings"
 	"time"
-
-	"picket/state"
 )
 
 // buildAlerts makes the alerts of a window's result: one for all rows, or one a row up to the limit of a run,

@@ -4,15 +4,14 @@ import (
 	"context"
 	"os"
 	"path/filepath"
-	"strings"
-	"sync"
-	"testing"
-	"time"
-
 	"picket/kql/value"
 	"picket/lake"
 	"picket/query"
 	"picket/state"
+	"strings"
+	"sync"
+	"testing"
+	"time"
 )
 
 // sharedDir is where the corpora lie; a test that needs them skips without them unless they are required.
@@ -131,8 +130,10 @@ func (w *world) step() {
 
 func (w *world) rule(mutate func(*Rule)) *StoredRule {
 	w.t.Helper()
-	r := &Rule{ID: "27dda424-1dbe-4236-9dd5-c484b23111a5", Kind: Scheduled, Name: "Tripped", Severity: High, Enabled: true, Query: "T",
-		Frequency: 15 * time.Minute, Period: 15 * time.Minute, Operator: "GreaterThan", CreateIncident: true}
+	r := &Rule{
+		ID: "27dda424-1dbe-4236-9dd5-c484b23111a5", Kind: Scheduled, Name: "Tripped", Severity: High, Enabled: true, Query: "T",
+		Frequency: 15 * time.Minute, Period: 15 * time.Minute, Operator: "GreaterThan", CreateIncident: true,
+	}
 	if mutate != nil {
 		mutate(r)
 	}

@@ -27,10 +27,18 @@ func (k *kind) has(id string) bool {
 
 // kinds lists the entity types that rules may map.
 var kinds = []kind{
-	{"Account", "account", "Account", []string{"FullName", "Name", "DisplayName", "NTDomain", "DnsDomain", "UPNSuffix", "Sid", "AadTenantId", "AadUserId", "PUID", "IsDomainJoined", "ObjectGuid", "CloudAppAccountId"},
-		[][]string{{"Name", "UPNSuffix"}, {"AadUserId"}, {"Sid"}, {"Name", "NTDomain"}, {"Name", "DnsDomain"}, {"PUID"}, {"ObjectGuid"}}, []string{"Name", "AadUserId", "Sid", "ObjectGuid", "PUID"}},
-	{"Host", "host", "Host", []string{"FullName", "HostName", "NetBiosName", "DnsDomain", "NTDomain", "AzureID", "OMSAgentID", "OSFamily", "OSVersion", "IsDomainJoined"},
-		[][]string{{"HostName", "NTDomain"}, {"HostName", "DnsDomain"}, {"NetBiosName", "NTDomain"}, {"NetBiosName", "DnsDomain"}, {"AzureID"}, {"OMSAgentID"}}, []string{"HostName", "NetBiosName", "AzureID"}},
+	{
+		"Account", "account", "Account",
+		[]string{"FullName", "Name", "DisplayName", "NTDomain", "DnsDomain", "UPNSuffix", "Sid", "AadTenantId", "AadUserId", "PUID", "IsDomainJoined", "ObjectGuid", "CloudAppAccountId"},
+		[][]string{{"Name", "UPNSuffix"}, {"AadUserId"}, {"Sid"}, {"Name", "NTDomain"}, {"Name", "DnsDomain"}, {"PUID"}, {"ObjectGuid"}},
+		[]string{"Name", "AadUserId", "Sid", "ObjectGuid", "PUID"},
+	},
+	{
+		"Host", "host", "Host",
+		[]string{"FullName", "HostName", "NetBiosName", "DnsDomain", "NTDomain", "AzureID", "OMSAgentID", "OSFamily", "OSVersion", "IsDomainJoined"},
+		[][]string{{"HostName", "NTDomain"}, {"HostName", "DnsDomain"}, {"NetBiosName", "NTDomain"}, {"NetBiosName", "DnsDomain"}, {"AzureID"}, {"OMSAgentID"}},
+		[]string{"HostName", "NetBiosName", "AzureID"},
+	},
 	{"IP", "ip", "Ip", []string{"Address", "AddressScope"}, [][]string{{"Address"}}, []string{"Address"}},
 	{"URL", "url", "Url", []string{"Url"}, [][]string{{"Url"}}, []string{"Url"}},
 	{"File", "file", "File", []string{"Name", "Directory", "AlternateDataStreamName", "SizeInBytes"}, [][]string{{"Directory", "Name"}}, []string{"Name"}},

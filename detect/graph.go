@@ -4,10 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"picket/query"
 	"strings"
 	"time"
-
-	"picket/query"
 )
 
 // Graph is what surrounds an incident: nodes and the edges between them. It is safe to merge graphs: equal
@@ -58,13 +57,17 @@ func (g *Graph) join(from, to, label string) {
 }
 
 func incidentNode(in *Incident) Node {
-	return Node{ID: "incident/" + in.ID, Kind: "Incident", Label: fmt.Sprintf("#%d %s", in.Number, in.Title),
-		Properties: map[string]string{"severity": string(in.Severity), "status": in.Status, "created": in.Created.Format(time.RFC3339)}}
+	return Node{
+		ID: "incident/" + in.ID, Kind: "Incident", Label: fmt.Sprintf("#%d %s", in.Number, in.Title),
+		Properties: map[string]string{"severity": string(in.Severity), "status": in.Status, "created": in.Created.Format(time.RFC3339)},
+	}
 }
 
 func alertNode(a *Alert) Node {
-	return Node{ID: "alert/" + a.ID, Kind: "Alert", Label: a.Name, Expandable: true,
-		Properties: map[string]string{"severity": string(a.Severity), "rows": itoa(a.RowCount), "start": a.Start.Format(time.RFC3339), "end": a.End.Format(time.RFC3339)}}
+	return Node{
+		ID: "alert/" + a.ID, Kind: "Alert", Label: a.Name, Expandable: true,
+		Properties: map[string]string{"severity": string(a.Severity), "rows": itoa(a.RowCount), "start": a.Start.Format(time.RFC3339), "end": a.End.Format(time.RFC3339)},
+	}
 }
 
 func entityNode(e Entity) Node {

@@ -6,13 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"picket/state"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/google/uuid"
-
-	"picket/state"
 )
 
 // Limits of an incident.

@@ -4,10 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"time"
-
 	"picket/kql/value"
 	"picket/state"
+	"time"
 )
 
 // tables maps an outbox kind to the schema of the table that it goes to.

@@ -4,15 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"picket/kql/syntax"
+	"picket/query"
+	"picket/state"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/google/uuid"
-
-	"picket/kql/syntax"
-	"picket/query"
-	"picket/state"
 )
 
 const (

@@ -6,13 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"sync"
-	"time"
-
 	"picket/kql/value"
 	"picket/lake"
 	"picket/query"
 	"picket/state"
+	"sync"
+	"time"
 )
 
 // Migrations is detect's part of the control store.

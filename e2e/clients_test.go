@@ -75,9 +75,11 @@ func venv(t *testing.T, name, requirements string) string {
 // clientEnv is the environment that picket env prints for a client, and where the walk-through's rule is.
 func (s *server) clientEnv(client string) []string {
 	s.t.Helper()
-	env := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.t.TempDir(), "LANG=C.UTF-8", "NO_PROXY=*", "PYTHONDONTWRITEBYTECODE=1",
+	env := []string{
+		"PATH=" + os.Getenv("PATH"), "HOME=" + s.t.TempDir(), "LANG=C.UTF-8", "NO_PROXY=*", "PYTHONDONTWRITEBYTECODE=1",
 		"PICKET_DCR_ID=" + s.DCRID, "PICKET_STREAM=" + s.Stream,
-		"PICKET_RESOURCE_ID=/subscriptions/" + s.SubscriptionID + "/resourceGroups/" + s.ResourceGroup + "/providers/Microsoft.OperationalInsights/workspaces/" + s.WorkspaceName}
+		"PICKET_RESOURCE_ID=/subscriptions/" + s.SubscriptionID + "/resourceGroups/" + s.ResourceGroup + "/providers/Microsoft.OperationalInsights/workspaces/" + s.WorkspaceName,
+	}
 	for _, l := range strings.Split(s.run("env", client), "\n") {
 		if kv, ok := strings.CutPrefix(l, "export "); ok {
 			k, v, _ := strings.Cut(kv, "=")

@@ -6,10 +6,9 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"picket/azure"
 	"testing"
 	"time"
-
-	"picket/azure"
 )
 
 // collectorCall is one signed request of the HTTP Data Collector, as senders make it.

@@ -19,8 +19,10 @@ const places = `start,end,country,region,city,lat,lon,asn,name
 
 // canaryColumns are the columns of CanaryTokens_CL that the community's playbook v1.1.0 fills
 // (shared/reference/content.md section 6.1).
-var canaryColumns = []string{"as_s", "canarytriggertime_s", "channel_s", "city_s", "country_s", "countrycode_s", "fileloc_s", "incidentlist_csv_s", "incidentlist_json_s",
-	"lat_s", "lon_s", "manage_url_s", "memo_s", "org_s", "postal_s", "region_s", "regionname_s", "src_ip_s", "timezone_s", "token_type_s", "tokenhistory_url_s", "useragent_s"}
+var canaryColumns = []string{
+	"as_s", "canarytriggertime_s", "channel_s", "city_s", "country_s", "countrycode_s", "fileloc_s", "incidentlist_csv_s", "incidentlist_json_s",
+	"lat_s", "lon_s", "manage_url_s", "memo_s", "org_s", "postal_s", "region_s", "regionname_s", "src_ip_s", "timezone_s", "token_type_s", "tokenhistory_url_s", "useragent_s",
+}
 
 // importPlaces gives the server a file of places for loopback and one public range.
 func importPlaces(t *testing.T, s *server) {

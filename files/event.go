@@ -3,22 +3,33 @@ package files
 import (
 	"context"
 	"errors"
+	"picket/kql/value"
 	"strconv"
 	"strings"
-
-	"picket/kql/value"
 )
 
 // eventSchema is what a table of Windows events has: the columns of Sentinel's WindowsEvent that an event fills,
 // and UserData, so that queries over WindowsEvent run as they are.
 func eventSchema() value.Schema {
 	return value.Schema{
-		{Name: "TimeGenerated", Type: value.Datetime}, {Name: "Provider", Type: value.String}, {Name: "Channel", Type: value.String},
-		{Name: "Computer", Type: value.String}, {Name: "EventID", Type: value.Int}, {Name: "EventLevel", Type: value.Int},
-		{Name: "EventLevelName", Type: value.String}, {Name: "Task", Type: value.Int}, {Name: "Opcode", Type: value.String},
-		{Name: "Keywords", Type: value.String}, {Name: "Version", Type: value.Int}, {Name: "EventRecordId", Type: value.String},
-		{Name: "Correlation", Type: value.String}, {Name: "SystemProcessId", Type: value.Int}, {Name: "SystemThreadId", Type: value.Int},
-		{Name: "SystemUserId", Type: value.String}, {Name: "EventData", Type: value.Dynamic}, {Name: "UserData", Type: value.Dynamic},
+		{Name: "TimeGenerated", Type: value.Datetime},
+		{Name: "Provider", Type: value.String},
+		{Name: "Channel", Type: value.String},
+		{Name: "Computer", Type: value.String},
+		{Name: "EventID", Type: value.Int},
+		{Name: "EventLevel", Type: value.Int},
+		{Name: "EventLevelName", Type: value.String},
+		{Name: "Task", Type: value.Int},
+		{Name: "Opcode", Type: value.String},
+		{Name: "Keywords", Type: value.String},
+		{Name: "Version", Type: value.Int},
+		{Name: "EventRecordId", Type: value.String},
+		{Name: "Correlation", Type: value.String},
+		{Name: "SystemProcessId", Type: value.Int},
+		{Name: "SystemThreadId", Type: value.Int},
+		{Name: "SystemUserId", Type: value.String},
+		{Name: "EventData", Type: value.Dynamic},
+		{Name: "UserData", Type: value.Dynamic},
 	}
 }
 

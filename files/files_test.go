@@ -7,16 +7,15 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"picket/kql/exec"
+	"picket/kql/kqltest"
+	"picket/kql/value"
 	"strings"
 	"testing"
 	"time"
 	"unicode/utf16"
 
 	"github.com/klauspost/compress/zstd"
-
-	"picket/kql/exec"
-	"picket/kql/kqltest"
-	"picket/kql/value"
 )
 
 // write makes a file and gives its path.

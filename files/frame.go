@@ -2,9 +2,8 @@ package files
 
 import (
 	"fmt"
-	"strings"
-
 	"picket/kql/value"
+	"strings"
 )
 
 // objectFrame reads the wanted columns of a block of JSON rows.

@@ -7,9 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync/atomic"
-
 	"picket/kql/value"
+	"sync/atomic"
 )
 
 // found is what the values of columns look like, in the order in which the columns first appear.

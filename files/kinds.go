@@ -2,10 +2,9 @@ package files
 
 import (
 	"math"
+	"picket/kql/value"
 	"strconv"
 	"strings"
-
-	"picket/kql/value"
 )
 
 // kind is a set of forms that the values of a column take.

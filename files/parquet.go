@@ -5,14 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strconv"
-	"strings"
-
 	"picket/kql/dialect"
 	"picket/kql/exec"
 	"picket/kql/plan"
 	"picket/kql/value"
 	"picket/lake/duck"
+	"strconv"
+	"strings"
 )
 
 // duckCol is a column of Parquet as SQL gives it.
@@ -41,8 +40,12 @@ func (s *Set) openDuck() error {
 }
 
 var describeSchema = value.Schema{
-	{Name: "column_name", Type: value.String}, {Name: "column_type", Type: value.String}, {Name: "null", Type: value.String},
-	{Name: "key", Type: value.String}, {Name: "default", Type: value.String}, {Name: "extra", Type: value.String},
+	{Name: "column_name", Type: value.String},
+	{Name: "column_type", Type: value.String},
+	{Name: "null", Type: value.String},
+	{Name: "key", Type: value.String},
+	{Name: "default", Type: value.String},
+	{Name: "extra", Type: value.String},
 }
 
 // openParquet reads the columns of a table's files. Files that give a column different types are refused: joining

@@ -5,11 +5,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"picket/lake/duck"
 	"strings"
 	"testing"
 	"time"
-
-	"picket/lake/duck"
 )
 
 func parquet(t *testing.T, path, sel string) {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
-
 	"picket/kql"
 	"picket/kql/bind"
 	"picket/kql/dialect"
@@ -15,6 +13,7 @@ import (
 	"picket/kql/syntax"
 	"picket/kql/value"
 	"picket/lake/duck"
+	"time"
 )
 
 // MaxQueryBytes is the longest query.

@@ -3,9 +3,8 @@ package files
 import (
 	"errors"
 	"fmt"
-	"unicode/utf8"
-
 	"picket/kql/value"
+	"unicode/utf8"
 )
 
 // rowScan reads one row of JSON strictly and without building anything: it says where values begin and end and of

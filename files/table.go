@@ -6,15 +6,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
-	"unicode"
-
 	"picket/kql/bind"
 	"picket/kql/exec"
 	"picket/kql/plan"
 	"picket/kql/value"
 	"picket/lake/duck"
+	"slices"
+	"strings"
+	"unicode"
 )
 
 // Spec names a table and its files.

@@ -5,12 +5,11 @@ import (
 	"math/rand"
 	"os"
 	"path/filepath"
+	"picket/lake/duck"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
-
-	"picket/lake/duck"
 )
 
 // body20 makes about a megabyte of rows of 20 columns.

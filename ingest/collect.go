@@ -4,12 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"picket/kql/value"
+	"picket/lake"
 	"regexp"
 	"time"
 	"unicode/utf8"
-
-	"picket/kql/value"
-	"picket/lake"
 )
 
 // CollectRequest is one post to the Data Collector.

@@ -4,13 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"picket/kql/value"
+	"picket/lake"
 	"strings"
 	"sync"
 	"testing"
 	"time"
-
-	"picket/kql/value"
-	"picket/lake"
 )
 
 var ctx = context.Background()
@@ -94,8 +93,11 @@ func TestSuffixRules(t *testing.T) {
 		bodies []string
 		want   string
 	}{
-		{"each type has its suffix", []string{`{"s":"x","b":true,"d":1,"t":"2026-11-24T07:00:00Z","g":"8B2F0C68-1A2B-4C3D-9E8F-001122334455","o":{"a":[1]},"n":null}`},
-			"s_s|b_b|d_d|t_t|g_g|o_s\nx|True|1.0|2026-11-24T07:00:00.0000000Z|8b2f0c68-1a2b-4c3d-9e8f-001122334455|{\"a\":[1]}\n"},
+		{
+			"each type has its suffix",
+			[]string{`{"s":"x","b":true,"d":1,"t":"2026-11-24T07:00:00Z","g":"8B2F0C68-1A2B-4C3D-9E8F-001122334455","o":{"a":[1]},"n":null}`},
+			"s_s|b_b|d_d|t_t|g_g|o_s\nx|True|1.0|2026-11-24T07:00:00.0000000Z|8b2f0c68-1a2b-4c3d-9e8f-001122334455|{\"a\":[1]}\n",
+		},
 		{"a guid without dashes is stored with them", []string{`{"g":"8b2f0c681a2b4c3d9e8f001122334455"}`}, "g_g\n8b2f0c68-1a2b-4c3d-9e8f-001122334455\n"},
 		{"a string converts to the column that is there", []string{`{"Num":1}`, `{"Num":"7.25"}`}, "Num_d\n1.0\n7.25\n"},
 		{"a string that does not convert begins its own column", []string{`{"Num":1}`, `{"Num":"abc"}`, `{"Num":"8"}`}, "Num_d|Num_s\n1.0|\n|abc\n8.0|\n"},

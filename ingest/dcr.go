@@ -4,13 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"regexp"
-	"strings"
-	"time"
-
 	"picket/kql"
 	"picket/kql/bind"
 	"picket/kql/value"
+	"regexp"
+	"strings"
+	"time"
 )
 
 // Rule is a data collection rule, taken apart: which streams it takes, and what becomes of their records.

@@ -5,15 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
-	"unicode/utf8"
-
 	"picket/kql"
 	"picket/kql/bind"
 	"picket/kql/exec"
 	"picket/kql/plan"
 	"picket/kql/value"
 	"picket/lake"
+	"strings"
+	"unicode/utf8"
 )
 
 // QuarantineTable keeps what could not be stored as it was sent: the record, where it was to go, and why.
@@ -21,8 +20,11 @@ const QuarantineTable = "Quarantine_CL"
 
 // quarantineSchema are its columns.
 var quarantineSchema = value.Schema{
-	{Name: "TimeGenerated", Type: value.Datetime}, {Name: "Source", Type: value.String}, {Name: "Stream", Type: value.String},
-	{Name: "Reason", Type: value.String}, {Name: "Record", Type: value.String},
+	{Name: "TimeGenerated", Type: value.Datetime},
+	{Name: "Source", Type: value.String},
+	{Name: "Stream", Type: value.String},
+	{Name: "Reason", Type: value.String},
+	{Name: "Record", Type: value.String},
 }
 
 // PostRequest is a post to the Logs Ingestion API.

@@ -3,14 +3,13 @@ package ingest
 import (
 	"encoding/json"
 	"fmt"
+	"picket/kql/value"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
-
-	"picket/kql/value"
 )
 
 // sample is a JSON value with, by suffix and written by hand, the texts it has in the columns that take it; its own

@@ -8,10 +8,9 @@ package ingest
 
 import (
 	"fmt"
-	"time"
-
 	"picket/kql/value"
 	"picket/lake"
+	"time"
 )
 
 // Options of an Ingest.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-
 	"picket/kql/value"
 	"picket/lake"
 )

@@ -4,11 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"sort"
-	"time"
-
 	"picket/kql/value"
 	"picket/lake"
+	"sort"
+	"time"
 )
 
 // Rows stores rows of a table of the product's own (SecurityAlert, …). A row's keys are columns of the schema; a

@@ -3,10 +3,9 @@ package ingest
 import (
 	"bytes"
 	"fmt"
+	"picket/kql/value"
 	"strconv"
 	"unicode/utf8"
-
-	"picket/kql/value"
 )
 
 // Limits of a Data Collector body.

@@ -1,11 +1,10 @@
 package ingest
 
 import (
-	"strconv"
-	"strings"
-
 	"picket/kql/value"
 	"picket/lake"
+	"strconv"
+	"strings"
 )
 
 // The Data Collector names a column by its field and what the value is. The column's type follows the suffix; a guid

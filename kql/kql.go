@@ -11,14 +11,13 @@ package kql
 import (
 	"context"
 	"errors"
-	"time"
-
 	"picket/kql/bind"
 	"picket/kql/eval"
 	"picket/kql/exec"
 	"picket/kql/plan"
 	"picket/kql/syntax"
 	"picket/kql/value"
+	"time"
 )
 
 // Input is what a query may name and read.

@@ -7,12 +7,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"picket/kql/value"
+	"picket/lake/duck"
 	"strings"
 	"time"
 	"unicode/utf8"
-
-	"picket/kql/value"
-	"picket/lake/duck"
 )
 
 // Append stores the batches in one commit and returns when it is durable. Concurrent callers share commits. When

@@ -3,6 +3,8 @@ package lake
 import (
 	"fmt"
 	"maps"
+	"picket/kql/value"
+	"picket/lake/duck"
 	"regexp"
 	"slices"
 	"strconv"
@@ -11,9 +13,6 @@ import (
 	"sync/atomic"
 	"time"
 	"unicode/utf8"
-
-	"picket/kql/value"
-	"picket/lake/duck"
 )
 
 // Limits of a lake.

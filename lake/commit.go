@@ -6,11 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"picket/lake/duck"
 	"slices"
 	"strconv"
 	"time"
-
-	"picket/lake/duck"
 )
 
 // Bounds of one commit, and when the write-ahead log is folded into the database file.

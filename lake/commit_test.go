@@ -4,13 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"picket/kql/value"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"picket/kql/value"
 )
 
 // TestNoRowTwiceOrMissing has writers, a sealer and readers at work: every snapshot must see exactly the rows of the

@@ -8,6 +8,7 @@ import (
 	"math/rand"
 	"os"
 	"os/exec"
+	"picket/kql/value"
 	"strconv"
 	"strings"
 	"sync"
@@ -15,8 +16,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"picket/kql/value"
 )
 
 // The crash tests run this test binary as a child that appends, seals and merges, and says on its output what was
@@ -85,8 +84,10 @@ func crashChild(dir string) error {
 					fmt.Fprintf(&b, `{"k":%d,"w":%d,"pad":"%s"}`+"\n", k, w, strings.Repeat("x", int(k%50)))
 				}
 				extra := fmt.Sprintf("c%d:long", i/40%4)
-				_, err := l.Append(ctx, Batch{Table: "T" + strconv.Itoa(w%2), Columns: cols("k:long w:long pad:string " + extra), NDJSON: []byte(b.String()),
-					OpID: "b" + strconv.FormatInt(n, 10), Marks: map[string]string{"w" + strconv.Itoa(w): strconv.FormatInt(n-1, 10)}})
+				_, err := l.Append(ctx, Batch{
+					Table: "T" + strconv.Itoa(w%2), Columns: cols("k:long w:long pad:string " + extra), NDJSON: []byte(b.String()),
+					OpID: "b" + strconv.FormatInt(n, 10), Marks: map[string]string{"w" + strconv.Itoa(w): strconv.FormatInt(n-1, 10)},
+				})
 				if err != nil {
 					fmt.Fprintln(os.Stderr, "append:", err)
 					return

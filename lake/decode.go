@@ -2,13 +2,12 @@ package lake
 
 import (
 	"fmt"
+	"picket/kql/value"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/shopspring/decimal"
-
-	"picket/kql/value"
 )
 
 // DecodeRows reads JSON objects (one a line, or in an array, or one after the other) into a frame of the columns;

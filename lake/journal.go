@@ -4,12 +4,11 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"picket/kql/value"
+	"picket/lake/duck"
 	"strconv"
 	"strings"
 	"time"
-
-	"picket/kql/value"
-	"picket/lake/duck"
 )
 
 // The journal is one append-only table that every commit adds to, so that the last commit, the marks and the
@@ -56,8 +55,10 @@ func writeJournal(ctx context.Context, c *duck.Conn, table string, commit, recei
 		return duck.Col{Vec: value.StringVector(s)}
 	}
 	long := func(x int64) duck.Col { return duck.Col{Vec: value.ConstOf(value.OfLong(x), n)} }
-	return c.Append(ctx, table, []duck.Col{long(commit), long(received), long(version),
-		col(func(r journalRow) string { return r.kind }), col(func(r journalRow) string { return r.key }), col(func(r journalRow) string { return r.val })}, n)
+	return c.Append(ctx, table, []duck.Col{
+		long(commit), long(received), long(version),
+		col(func(r journalRow) string { return r.kind }), col(func(r journalRow) string { return r.key }), col(func(r journalRow) string { return r.val }),
+	}, n)
 }
 
 func (l *Lake) loadJournal(ctx context.Context, c *duck.Conn, cat *catalog) error {

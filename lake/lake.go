@@ -37,9 +37,8 @@
 package lake
 
 import (
-	"time"
-
 	"picket/kql/value"
+	"time"
 )
 
 // Options say where a lake is and how much of the machine it may use. Zero values are the defaults given.

@@ -6,12 +6,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"picket/kql/value"
 	"strings"
 	"sync"
 	"testing"
 	"time"
-
-	"picket/kql/value"
 )
 
 var ctx = context.Background()
@@ -105,10 +104,12 @@ func count(t testing.TB, l *Lake, table string) int {
 
 func TestAppendAndRead(t *testing.T) {
 	l := openLake(t, Options{})
-	a := mustAppend(t, l, Batch{Table: "Canary_CL", Columns: cols("Memo_s:string N_d:real TimeGenerated:datetime Extra:dynamic Id:guid"),
+	a := mustAppend(t, l, Batch{
+		Table: "Canary_CL", Columns: cols("Memo_s:string N_d:real TimeGenerated:datetime Extra:dynamic Id:guid"),
 		NDJSON: []byte(`{"Memo_s":"b","N_d":1.5,"TimeGenerated":"2026-11-24T07:00:00.1234567Z","Extra":{"a": [1,9007199254740993]},"Id":"f1b3bf66-0000-4000-8000-00000000000a"}
 {"Memo_s":"a","TimeGenerated":"2026-11-24T08:00:00+01:00"}
-{"N_d":3}`)})
+{"N_d":3}`),
+	})
 	if a.Commit != 1 || a.Rows != 3 {
 		t.Fatalf("%+v", a)
 	}

@@ -3,13 +3,12 @@ package lake
 import (
 	"errors"
 	"fmt"
+	"picket/kql/value"
 	"slices"
 	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
-
-	"picket/kql/value"
 )
 
 // TestModel does random things to a lake and to a plain list of rows, and compares what they show: batches of random

@@ -9,15 +9,14 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"picket/kql/value"
+	"picket/lake/duck"
 	"runtime"
 	"sort"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
-
-	"picket/kql/value"
-	"picket/lake/duck"
 )
 
 // Format is the version of a data folder that this program writes.

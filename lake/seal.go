@@ -8,13 +8,12 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"picket/kql/value"
+	"picket/lake/duck"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
-
-	"picket/kql/value"
-	"picket/lake/duck"
 )
 
 // When small segments of one table and day are merged, and how large a merged one may get.
@@ -223,8 +222,8 @@ func (s *Snapshot) write(ctx context.Context, t *tableDef, sources []source, imp
 	rel := relationSQL(t, cols, sources)
 
 	type day struct {
-		name                         string
-		from, rows                   int64
+		name                   string
+		from, rows             int64
 		tmin, tmax, rmin, rmax int64
 	}
 	var days []day

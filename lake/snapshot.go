@@ -4,14 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"picket/kql/value"
+	"picket/lake/duck"
 	"slices"
 	"sort"
 	"strings"
 	"sync"
 	"time"
-
-	"picket/kql/value"
-	"picket/lake/duck"
 )
 
 // Snapshot is one commit of the whole lake, for reading: the catalog and the rows are read in one transaction on

@@ -3,13 +3,12 @@ package lake
 import (
 	"context"
 	"fmt"
+	"picket/kql/value"
+	"picket/lake/duck"
 	"slices"
 	"sort"
 	"strings"
 	"time"
-
-	"picket/kql/value"
-	"picket/lake/duck"
 )
 
 // Tables lists all tables by name, with counts and time bounds.

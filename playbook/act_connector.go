@@ -3,10 +3,9 @@ package playbook
 import (
 	"context"
 	"fmt"
-	"strings"
-
 	"picket/playbook/definition"
 	"picket/playbook/expr"
+	"strings"
 )
 
 // connectionOf finds the connection that an action's or trigger's inputs name.
@@ -152,9 +151,11 @@ func (r *run) connectorAction(ctx context.Context, a *definition.Action, f *fram
 		return &o
 	}
 	return r.attempts(ctx, a, rec, in, func(ctx context.Context, at string) (*reply, error) {
-		req := &Request{API: conn.api, Connection: conn.name, Parameters: conn.parameters, Method: method, Path: path,
+		req := &Request{
+			API: conn.api, Connection: conn.name, Parameters: conn.parameters, Method: method, Path: path,
 			Queries: object(in.Value("queries")), Headers: object(in.Value("headers")), Body: in.Value("body"),
-			ActionRunID: r.key(rec), Workflow: r.wf.name, Run: r.id, Action: a.Name}
+			ActionRunID: r.key(rec), Workflow: r.wf.name, Run: r.id, Action: a.Name,
+		}
 		if at != "" {
 			req.Method, req.Path, req.Body = "GET", at, nil
 		}

@@ -3,10 +3,9 @@ package playbook
 import (
 	"fmt"
 	"html"
-	"strings"
-
 	"picket/playbook/definition"
 	"picket/playbook/expr"
+	"strings"
 )
 
 func (r *run) compose(a *definition.Action, f *frame, rec *record) outcome {

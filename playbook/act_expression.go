@@ -2,10 +2,9 @@ package playbook
 
 import (
 	"fmt"
-	"strings"
-
 	"picket/playbook/definition"
 	"picket/playbook/expr"
+	"strings"
 )
 
 // expressionAction is the Expression action, the designer's "Date Time" and "Text Functions" operations: a

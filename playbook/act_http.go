@@ -7,11 +7,10 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"strings"
-	"time"
-
 	"picket/playbook/definition"
 	"picket/playbook/expr"
+	"strings"
+	"time"
 )
 
 // reply is an answer to a request of an action.

@@ -4,14 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"picket/playbook/definition"
+	"picket/playbook/expr"
 	"runtime/metrics"
 	"strings"
 	"time"
 
 	"github.com/dop251/goja"
-
-	"picket/playbook/definition"
-	"picket/playbook/expr"
 )
 
 // Limits of inline code. The service ends a script after 5 seconds.
@@ -91,8 +90,10 @@ const jsPrelude = `(function(limit){
 	}
 })`
 
-var errScriptTime = fmt.Errorf("the script ran longer than %s", jsTime)
-var errScriptMemory = fmt.Errorf("the script took more than %d MiB of memory", jsMemory>>20)
+var (
+	errScriptTime   = fmt.Errorf("the script ran longer than %s", jsTime)
+	errScriptMemory = fmt.Errorf("the script took more than %d MiB of memory", jsMemory>>20)
+)
 
 // runScript runs a script with workflowContext given as JSON.
 func runScript(ctx context.Context, code, workflowContext string) (v any, err error) {

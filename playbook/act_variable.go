@@ -2,11 +2,10 @@ package playbook
 
 import (
 	"fmt"
-	"slices"
-	"strings"
-
 	"picket/playbook/definition"
 	"picket/playbook/expr"
+	"slices"
+	"strings"
 )
 
 // A change of a variable is recorded as what was done (op, value) with its place among all changes (order), so

@@ -3,11 +3,10 @@ package playbook
 import (
 	"context"
 	"fmt"
-	"strings"
-	"time"
-
 	"picket/playbook/definition"
 	"picket/playbook/expr"
+	"strings"
+	"time"
 )
 
 // wait is the Wait action; the time it ends is recorded when it starts.

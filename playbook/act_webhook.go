@@ -5,11 +5,10 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"strings"
-	"time"
-
 	"picket/playbook/definition"
 	"picket/playbook/expr"
+	"strings"
+	"time"
 )
 
 // webhook is HttpWebhook and ApiConnectionWebhook: subscribe with a callback URL, wait until it is called,
@@ -106,9 +105,11 @@ func (r *run) subscribeConnector(ctx context.Context, a *definition.Action, rec 
 		return &o
 	}
 	return r.attempts(ctx, a, rec, in, func(ctx context.Context, _ string) (*reply, error) {
-		resp, err := r.callConnector(ctx, c, &Request{API: conn.api, Connection: conn.name, Parameters: conn.parameters, Method: "POST", Path: path,
+		resp, err := r.callConnector(ctx, c, &Request{
+			API: conn.api, Connection: conn.name, Parameters: conn.parameters, Method: "POST", Path: path,
 			Queries: object(in.Value("queries")), Headers: object(in.Value("headers")), Body: in.Value("body"),
-			ActionRunID: r.key(rec), Workflow: r.wf.name, Run: r.id, Action: a.Name})
+			ActionRunID: r.key(rec), Workflow: r.wf.name, Run: r.id, Action: a.Name,
+		})
 		if err != nil {
 			return nil, err
 		}

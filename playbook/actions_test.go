@@ -6,12 +6,11 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"picket/playbook/expr"
 	"strings"
 	"sync"
 	"testing"
 	"time"
-
-	"picket/playbook/expr"
 )
 
 func TestDataActions(t *testing.T) {

@@ -5,10 +5,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"time"
-
 	"picket/playbook/expr"
 	"picket/state"
+	"time"
 )
 
 // Deps is what the engine needs from around it. DB, KeyFile and PublicURL are required.

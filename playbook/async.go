@@ -5,11 +5,10 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"strings"
-	"time"
-
 	"picket/playbook/definition"
 	"picket/playbook/expr"
+	"strings"
+	"time"
 )
 
 // asynchronous finds the Response action whose caller gets 202 at once and asks for the answer later (the designer's

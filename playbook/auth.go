@@ -7,11 +7,10 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"picket/playbook/expr"
 	"strings"
 
 	"golang.org/x/crypto/pkcs12"
-
-	"picket/playbook/expr"
 )
 
 // authorize adds an action's authentication to a request; a client certificate is returned.

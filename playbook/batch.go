@@ -3,11 +3,10 @@ package playbook
 import (
 	"context"
 	"fmt"
-	"strings"
-
 	"picket/playbook/definition"
 	"picket/playbook/expr"
 	"picket/state"
+	"strings"
 )
 
 // Limits of a partition of a batch (triggers page).

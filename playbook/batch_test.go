@@ -2,10 +2,9 @@ package playbook
 
 import (
 	"context"
+	"picket/playbook/expr"
 	"testing"
 	"time"
-
-	"picket/playbook/expr"
 )
 
 func TestBatch(t *testing.T) {

@@ -11,12 +11,11 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"picket/playbook/expr"
+	"picket/state"
 	"strconv"
 	"strings"
 	"time"
-
-	"picket/playbook/expr"
-	"picket/state"
 )
 
 const callbackVersion = "2016-10-01"

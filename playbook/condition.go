@@ -2,9 +2,8 @@ package playbook
 
 import (
 	"fmt"
-	"strings"
-
 	"picket/playbook/expr"
+	"strings"
 )
 
 // condition evaluates the expression of an If or an Until: "@…" that gives a boolean, or a tree of and, or, not

@@ -8,12 +8,11 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/url"
+	"picket/playbook/expr"
 	"sort"
 	"strconv"
 	"strings"
 	"unicode/utf8"
-
-	"picket/playbook/expr"
 )
 
 // MaxMessage is the largest body of a request or answer, in bytes (limits page).

@@ -4,11 +4,10 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"picket/playbook/expr"
 	"sort"
 	"strings"
 	"testing"
-
-	"picket/playbook/expr"
 )
 
 func TestParseBody(t *testing.T) {

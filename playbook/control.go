@@ -4,12 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"picket/playbook/definition"
+	"picket/playbook/expr"
 	"strings"
 	"sync"
 	"time"
-
-	"picket/playbook/definition"
-	"picket/playbook/expr"
 )
 
 // perform runs an action by its type; nil when the engine stops.

@@ -9,12 +9,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"picket/playbook/expr"
+	"picket/state"
 	"strconv"
 	"testing"
 	"time"
-
-	"picket/playbook/expr"
-	"picket/state"
 )
 
 const crashWorkflow = `{"triggers":{"manual":{"type":"Request","inputs":{}}},"parameters":{"$connections":{"type":"Object","defaultValue":{"rec":{"connectionId":"/x/rec","connectionName":"rec","id":"/a/managedApis/rec"}}}},"actions":{
@@ -43,14 +42,16 @@ func crashEngine(dir string) (*Engine, *state.DB, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	e, err := New(Deps{DB: db, KeyFile: filepath.Join(dir, "key"), PublicURL: "https://picket.example", Log: slog.New(slog.DiscardHandler),
+	e, err := New(Deps{
+		DB: db, KeyFile: filepath.Join(dir, "key"), PublicURL: "https://picket.example", Log: slog.New(slog.DiscardHandler),
 		Connectors: []Connector{&fakeConnector{"rec", []Operation{{"POST", "/call", ""}}, func(r *Request) (*Response, error) {
 			if _, err := fmt.Fprintln(calls, r.ActionRunID); err != nil {
 				return nil, err
 			}
 			time.Sleep(time.Millisecond)
 			return &Response{Status: 200, Body: r.Body}, nil
-		}}}})
+		}}},
+	})
 	return e, db, err
 }
 

@@ -6,19 +6,20 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strings"
-	"time"
-
 	"picket/playbook/arm"
 	"picket/playbook/definition"
 	"picket/playbook/expr"
 	"picket/state"
+	"strings"
+	"time"
 )
 
 // Definitions reads the workflows of a template, by name, without an engine.
 func Definitions(template []byte, parameters map[string]any) (map[string]*definition.Definition, error) {
-	e := &Engine{deps: Deps{SubscriptionID: defaultSubscription, TenantID: defaultTenant, ResourceGroup: "picket", Location: "local", PublicURL: "https://picket.invalid", Now: time.Now,
-		Resource: func(string, string) (any, bool) { return nil, false }}, log: slog.New(slog.DiscardHandler)}
+	e := &Engine{deps: Deps{
+		SubscriptionID: defaultSubscription, TenantID: defaultTenant, ResourceGroup: "picket", Location: "local", PublicURL: "https://picket.invalid", Now: time.Now,
+		Resource: func(string, string) (any, bool) { return nil, false },
+	}, log: slog.New(slog.DiscardHandler)}
 	res, err := e.evaluate(DeployRequest{Template: template, Parameters: parameters, Name: "workflow"}, map[string]*workflow{})
 	if err != nil {
 		return nil, err

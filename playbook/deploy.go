@@ -5,15 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"strings"
-	"time"
-
-	"github.com/google/uuid"
-
 	"picket/playbook/arm"
 	"picket/playbook/definition"
 	"picket/playbook/expr"
 	"picket/state"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
 )
 
 // planned is a workflow of a deployment before it is stored.
@@ -63,16 +62,20 @@ func (e *Engine) Deploy(ctx context.Context, r DeployRequest) (*Deployment, erro
 			}
 			for _, k := range []string{"accessControl", "integrationAccount", "integrationServiceEnvironment"} {
 				if o := object(x.Properties.Value(k)); o.Len() > 0 {
-					dep.Needs = append(dep.Needs, Need{Kind: "setting", Name: k, Workflow: x.Name, Where: x.Name,
-						Message: fmt.Sprintf("The workflow '%s' sets '%s', which this picket doesn't have; it is left out. Access to a callback URL is by its signature alone.", x.Name, k)})
+					dep.Needs = append(dep.Needs, Need{
+						Kind: "setting", Name: k, Workflow: x.Name, Where: x.Name,
+						Message: fmt.Sprintf("The workflow '%s' sets '%s', which this picket doesn't have; it is left out. Access to a callback URL is by its signature alone.", x.Name, k),
+					})
 				}
 			}
 			p.workflows[strings.ToLower(x.Name)] = true
 			flows = append(flows, f)
 		case "microsoft.authorization/roleassignments", "microsoft.resources/tags": // rights and tags of Azure itself
 		default:
-			dep.Needs = append(dep.Needs, Need{Kind: "resource", Name: x.Type, Where: x.Name,
-				Message: fmt.Sprintf("The template makes the resource '%s' of type '%s', which this picket doesn't have; it is left out.", x.Name, x.Type)})
+			dep.Needs = append(dep.Needs, Need{
+				Kind: "resource", Name: x.Type, Where: x.Name,
+				Message: fmt.Sprintf("The template makes the resource '%s' of type '%s', which this picket doesn't have; it is left out.", x.Name, x.Type),
+			})
 		}
 	}
 	for _, m := range res.Missing {
@@ -155,7 +158,8 @@ func (e *Engine) evaluate(r DeployRequest, assigned map[string]*workflow) (*arm.
 		}
 		return nil, &arm.Unavailable{Msg: fmt.Sprintf("the template function '%s' asks Azure about '%s', which is not available here", fn, id)}
 	}
-	opt := arm.Options{Parameters: r.Parameters, SubscriptionID: e.deps.SubscriptionID, TenantID: e.deps.TenantID,
+	opt := arm.Options{
+		Parameters: r.Parameters, SubscriptionID: e.deps.SubscriptionID, TenantID: e.deps.TenantID,
 		ResourceGroup: e.deps.ResourceGroup, Location: e.deps.Location, Deployment: r.Name, Now: e.now,
 		List: func(fn, id string) (any, error) {
 			parts := strings.Split(id, "/")
@@ -182,7 +186,8 @@ func (e *Engine) evaluate(r DeployRequest, assigned map[string]*workflow) (*arm.
 			path := "/workflows/" + w.id + "/triggers/" + url.PathEscape(trig) + "/paths/invoke"
 			u, _ := e.signedURL(w, path, "/triggers/"+trig+"/run", w.primary, time.Time{})
 			return expr.NewObject("value", u, "method", "POST", "basePath", strings.TrimRight(e.deps.PublicURL, "/")+path), nil
-		}}
+		},
+	}
 	opt.Reference = func(id string) (any, error) { return resource("reference", id) }
 	res, err := arm.Evaluate(r.Template, opt)
 	var ae *arm.Error
@@ -211,7 +216,8 @@ func (e *Engine) bareDefinition(r DeployRequest, o *expr.Object, bare bool) (*ar
 	p := props.Clone()
 	p.Set("parameters", merged)
 	return &arm.Result{Outputs: &expr.Object{}, Positions: map[string][2]int{}, Resources: []*arm.Resource{{
-		Type: "Microsoft.Logic/workflows", Name: r.Name, ID: e.resourceID("Microsoft.Logic/workflows", r.Name), Location: e.deps.Location, Properties: p}}}, nil
+		Type: "Microsoft.Logic/workflows", Name: r.Name, ID: e.resourceID("Microsoft.Logic/workflows", r.Name), Location: e.deps.Location, Properties: p,
+	}}}, nil
 }
 
 func connectionFrom(x *arm.Resource) *plannedConnection {
@@ -425,8 +431,10 @@ func (e *Engine) publicWorkflow(w *workflow, needs []Need, times map[string][2]i
 		}
 		params.Set(m.Name, maskValue(m.Value, w.secrets))
 	}
-	out := &Workflow{Name: w.name, ID: w.id, Version: w.version, Enabled: w.enabled, Location: w.location, Tags: w.tags,
-		Definition: object(maskValue(w.def.Raw, w.secrets)), Parameters: params, Needs: needs, Created: w.created, Changed: w.changed}
+	out := &Workflow{
+		Name: w.name, ID: w.id, Version: w.version, Enabled: w.enabled, Location: w.location, Tags: w.tags,
+		Definition: object(maskValue(w.def.Raw, w.secrets)), Parameters: params, Needs: needs, Created: w.created, Changed: w.changed,
+	}
 	for _, t := range w.def.Triggers {
 		i := TriggerInfo{Name: t.Name, Type: t.Type, Kind: t.Kind}
 		if tm, ok := times[t.Name]; ok && w.enabled {

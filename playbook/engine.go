@@ -6,15 +6,14 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"picket/playbook/definition"
+	"picket/playbook/expr"
+	"picket/state"
 	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"picket/playbook/definition"
-	"picket/playbook/expr"
-	"picket/state"
 )
 
 // Engine runs workflows. Make one with [New]; it executes runs while [Engine.Run] runs.
@@ -84,8 +83,10 @@ func New(d Deps) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{deps: d, db: d.DB, log: d.Log, seal: s, commits: newCommitter(d.DB), public: u, active: map[string]*run{},
-		waiters: map[string]chan struct{}{}, wake: make(chan struct{}, 1), stopped: make(chan struct{}), scale: 1}
+	e := &Engine{
+		deps: d, db: d.DB, log: d.Log, seal: s, commits: newCommitter(d.DB), public: u, active: map[string]*run{},
+		waiters: map[string]chan struct{}{}, wake: make(chan struct{}, 1), stopped: make(chan struct{}), scale: 1,
+	}
 	if e.guard, err = newGuard(d.Outbound, d.Log); err != nil {
 		return nil, err
 	}

@@ -8,13 +8,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"picket/playbook/expr"
+	"picket/state"
 	"strings"
 	"sync"
 	"testing"
 	"time"
-
-	"picket/playbook/expr"
-	"picket/state"
 )
 
 // fakeConnector answers every call of one API with a function.
@@ -279,11 +278,16 @@ func TestCallbackSecurity(t *testing.T) {
 		u, body, ct string
 		want        int
 	}{
-		{cb.Value, `{}`, "application/json", 202}, {second.Value, ``, "", 202}, {soon.Value, ``, "", 202},
-		{old.Value, ``, "", 401}, {strings.Replace(cb.Value, "sig=", "sig=A", 1), ``, "", 401},
-		{strings.Split(cb.Value, "&sig=")[0], ``, "", 401}, {strings.Replace(cb.Value, "/triggers/manual/", "/triggers/other/", 1), ``, "", 401},
+		{cb.Value, `{}`, "application/json", 202},
+		{second.Value, ``, "", 202},
+		{soon.Value, ``, "", 202},
+		{old.Value, ``, "", 401},
+		{strings.Replace(cb.Value, "sig=", "sig=A", 1), ``, "", 401},
+		{strings.Split(cb.Value, "&sig=")[0], ``, "", 401},
+		{strings.Replace(cb.Value, "/triggers/manual/", "/triggers/other/", 1), ``, "", 401},
 		{strings.Replace(soon.Value, "&se=", "&se=9", 1), ``, "", 401},
-		{cb.Value, `{bad`, "application/json", 400}, {"https://picket.example/x", ``, "", 404},
+		{cb.Value, `{bad`, "application/json", 400},
+		{"https://picket.example/x", ``, "", 404},
 	} {
 		if got := try(c.u, c.body, c.ct); got != c.want {
 			t.Errorf("%s: got %d, want %d", c.u, got, c.want)

@@ -2,11 +2,10 @@ package playbook
 
 import (
 	"fmt"
-	"strings"
-	"time"
-
 	"picket/playbook/definition"
 	"picket/playbook/expr"
+	"strings"
+	"time"
 )
 
 // runEnv is what an expression of a run can ask for.

@@ -164,8 +164,10 @@ func (g *guard) dial(ctx context.Context, network, addr string) (net.Conn, error
 
 // transport makes the round tripper of one client.
 func (g *guard) transport(cert *tls.Certificate) *guarded {
-	t := &http.Transport{DialContext: g.dial, TLSHandshakeTimeout: 30 * time.Second, ForceAttemptHTTP2: true,
-		MaxIdleConnsPerHost: 4, IdleConnTimeout: 30 * time.Second, MaxResponseHeaderBytes: 1 << 20}
+	t := &http.Transport{
+		DialContext: g.dial, TLSHandshakeTimeout: 30 * time.Second, ForceAttemptHTTP2: true,
+		MaxIdleConnsPerHost: 4, IdleConnTimeout: 30 * time.Second, MaxResponseHeaderBytes: 1 << 20,
+	}
 	if cert != nil {
 		t.TLSClientConfig = &tls.Config{Certificates: []tls.Certificate{*cert}, MinVersion: tls.VersionTLS12}
 	}
@@ -267,6 +269,7 @@ func (w *memoryWriter) WriteHeader(s int) {
 		w.status = s
 	}
 }
+
 func (w *memoryWriter) Write(b []byte) (int, error) {
 	w.WriteHeader(200)
 	if w.body.Len()+len(b) > MaxMessage {
@@ -295,6 +298,8 @@ func serveInProcess(h http.Handler, req *http.Request) (resp *http.Response, err
 	w := &memoryWriter{header: http.Header{}}
 	h.ServeHTTP(w, in)
 	w.WriteHeader(200)
-	return &http.Response{StatusCode: w.status, Status: fmt.Sprintf("%d %s", w.status, http.StatusText(w.status)), Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: w.header, Body: io.NopCloser(bytes.NewReader(w.body.Bytes())), ContentLength: int64(w.body.Len()), Request: req}, nil
+	return &http.Response{
+		StatusCode: w.status, Status: fmt.Sprintf("%d %s", w.status, http.StatusText(w.status)), Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: w.header, Body: io.NopCloser(bytes.NewReader(w.body.Bytes())), ContentLength: int64(w.body.Len()), Request: req,
+	}, nil
 }

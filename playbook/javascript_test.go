@@ -1,11 +1,10 @@
 package playbook
 
 import (
+	"picket/playbook/expr"
 	"strings"
 	"testing"
 	"time"
-
-	"picket/playbook/expr"
 )
 
 func TestJavaScript(t *testing.T) {

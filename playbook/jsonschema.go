@@ -6,12 +6,11 @@ import (
 	"net"
 	"net/mail"
 	"net/url"
+	"picket/playbook/expr"
 	"regexp"
 	"sort"
 	"strings"
 	"unicode/utf8"
-
-	"picket/playbook/expr"
 )
 
 // The service validates with JSON schema draft 4 (and const, dependencies); errors carry its words and places.

@@ -1,9 +1,8 @@
 package playbook
 
 import (
-	"testing"
-
 	"picket/playbook/expr"
+	"testing"
 )
 
 func TestSchemaMessages(t *testing.T) {

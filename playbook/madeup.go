@@ -1,10 +1,9 @@
 package playbook
 
 import (
+	"picket/playbook/expr"
 	"regexp"
 	"strings"
-
-	"picket/playbook/expr"
 )
 
 // MadeUpParameters gives a value to each parameter of a template that has no default, or whose default is a note to

@@ -5,14 +5,13 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"picket/playbook/definition"
+	"picket/playbook/expr"
+	"picket/state"
 	"sort"
 	"strconv"
 	"strings"
 	"time"
-
-	"picket/playbook/definition"
-	"picket/playbook/expr"
-	"picket/state"
 )
 
 func (e *Engine) triggerTimes(ctx context.Context, name string) (map[string][2]int64, error) {
@@ -157,7 +156,8 @@ func (e *Engine) Delete(ctx context.Context, name string) error {
 			`DELETE FROM playbook_callback WHERE run IN (SELECT id FROM playbook_run WHERE workflow=?)`,
 			`DELETE FROM playbook_run WHERE workflow=?`, `DELETE FROM playbook_history WHERE workflow=?`,
 			`DELETE FROM playbook_trigger WHERE workflow=?`, `DELETE FROM playbook_batch WHERE workflow=?`, `DELETE FROM playbook_version WHERE workflow=? COLLATE NOCASE`,
-			`DELETE FROM playbook_workflow WHERE name=?`} {
+			`DELETE FROM playbook_workflow WHERE name=?`,
+		} {
 			if _, err := tx.Exec(q, w.name); err != nil {
 				return fmt.Errorf("delete workflow %s: %w", w.name, err)
 			}
@@ -311,8 +311,10 @@ func (e *Engine) RunDetail(ctx context.Context, id string) (*RunDetail, error) {
 }
 
 func (e *Engine) actionRun(v *version0, rec *record, secure map[string]definition.Secure) *ActionRun {
-	a := &ActionRun{Name: rec.name, Repetition: rec.rep, Iteration: rec.iteration, Status: rec.status, Code: rec.code, Started: rec.start, Ended: rec.end,
-		TrackingID: rec.tracking, sortKey: rec.seq, HasInputs: rec.hasIn, HasOutputs: rec.hasOut}
+	a := &ActionRun{
+		Name: rec.name, Repetition: rec.rep, Iteration: rec.iteration, Status: rec.status, Code: rec.code, Started: rec.start, Ended: rec.end,
+		TrackingID: rec.tracking, sortKey: rec.seq, HasInputs: rec.hasIn, HasOutputs: rec.hasOut,
+	}
 	secrets := e.hide(v.secrets)
 	a.Error, _ = maskValue(rec.err, secrets).(*expr.Object)
 	if n, ok := rec.metaValue("iterations").(int64); ok {
@@ -482,7 +484,8 @@ func (e *Engine) Prune(ctx context.Context, before time.Time) (int, error) {
 		for _, q := range []string{
 			`DELETE FROM playbook_action WHERE run IN (SELECT id FROM playbook_run WHERE ended>0 AND ended<?)`,
 			`DELETE FROM playbook_callback WHERE run IN (SELECT id FROM playbook_run WHERE ended>0 AND ended<?)`,
-			`DELETE FROM playbook_history WHERE ended<?`} {
+			`DELETE FROM playbook_history WHERE ended<?`,
+		} {
 			if _, err := tx.Exec(q, t); err != nil {
 				return err
 			}

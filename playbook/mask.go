@@ -1,10 +1,9 @@
 package playbook
 
 import (
-	"strings"
-
 	"picket/playbook/definition"
 	"picket/playbook/expr"
+	"strings"
 )
 
 // Masked stands for a secret value in everything that is shown.

@@ -4,10 +4,9 @@ import (
 	"context"
 	"fmt"
 	"net/url"
-	"strings"
-
 	"picket/playbook/definition"
 	"picket/playbook/expr"
+	"strings"
 )
 
 // runnable action types of this engine; the others are needs.

@@ -3,13 +3,12 @@ package playbook
 import (
 	"context"
 	"fmt"
-	"sort"
-	"strings"
-	"time"
-
 	"picket/playbook/definition"
 	"picket/playbook/expr"
 	"picket/state"
+	"sort"
+	"strings"
+	"time"
 )
 
 type recKey struct{ name, rep string }

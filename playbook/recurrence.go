@@ -1,11 +1,10 @@
 package playbook
 
 import (
-	"sort"
-	"time"
-
 	"picket/playbook/definition"
 	"picket/playbook/expr"
+	"sort"
+	"time"
 )
 
 // recurrenceZone is the zone that a schedule's hours and its start time are in.

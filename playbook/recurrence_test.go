@@ -2,13 +2,12 @@ package playbook
 
 import (
 	"context"
+	"picket/playbook/definition"
+	"picket/playbook/expr"
 	"strings"
 	"sync"
 	"testing"
 	"time"
-
-	"picket/playbook/definition"
-	"picket/playbook/expr"
 )
 
 func recurrenceOf(t *testing.T, text string) *definition.Recurrence {

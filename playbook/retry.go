@@ -4,12 +4,11 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"picket/playbook/definition"
+	"picket/playbook/expr"
 	"strconv"
 	"strings"
 	"time"
-
-	"picket/playbook/definition"
-	"picket/playbook/expr"
 )
 
 // retryPolicy says how often a request that failed in passing is tried again.

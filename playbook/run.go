@@ -4,16 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"picket/playbook/definition"
+	"picket/playbook/expr"
+	"picket/state"
 	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/google/uuid"
-
-	"picket/playbook/definition"
-	"picket/playbook/expr"
-	"picket/state"
 )
 
 // Statuses of actions and runs.

@@ -5,11 +5,10 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"strings"
-	"time"
-
 	"picket/playbook/definition"
 	"picket/state"
+	"strings"
+	"time"
 )
 
 // schedule serves recurrences until ctx ends. The next time of each is in the store; a time that was missed

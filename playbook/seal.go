@@ -10,9 +10,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"strings"
-
 	"picket/playbook/expr"
+	"strings"
 )
 
 // sealer seals secrets with AES-256-GCM under the key of a file.

@@ -7,12 +7,11 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strings"
-	"time"
-
 	"picket/playbook/definition"
 	"picket/playbook/expr"
 	"picket/state"
+	"strings"
+	"time"
 )
 
 // Trial makes an engine try workflows out: what an action would send to others is answered by Answer, waits end at
@@ -153,14 +152,16 @@ func Try(ctx context.Context, q TryRequest) (_ *Tried, err error) {
 			}
 		}
 	}()
-	d := Deps{DB: db, KeyFile: filepath.Join(dir, "key"), PublicURL: "https://picket.invalid", Log: slog.New(slog.DiscardHandler), Connectors: q.Connectors,
+	d := Deps{
+		DB: db, KeyFile: filepath.Join(dir, "key"), PublicURL: "https://picket.invalid", Log: slog.New(slog.DiscardHandler), Connectors: q.Connectors,
 		Trial: &Trial{Answer: func(ctx context.Context, c *TrialCall) (*Response, error) {
 			calls <- c
 			if q.Answer == nil {
 				return nil, nil
 			}
 			return q.Answer(ctx, c)
-		}}}
+		}},
+	}
 	if q.Change != nil {
 		q.Change(&d)
 	}

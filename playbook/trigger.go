@@ -7,14 +7,13 @@ import (
 	"math/big"
 	"net/http"
 	"net/url"
+	"picket/playbook/definition"
+	"picket/playbook/expr"
+	"picket/state"
 	"strings"
 	"time"
 
 	"github.com/google/uuid"
-
-	"picket/playbook/definition"
-	"picket/playbook/expr"
-	"picket/state"
 )
 
 // maxNesting is how many workflows may call each other before one is refused.

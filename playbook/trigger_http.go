@@ -6,12 +6,11 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"strings"
-	"time"
-
 	"picket/playbook/definition"
 	"picket/playbook/expr"
 	"picket/state"
+	"strings"
+	"time"
 )
 
 const (

@@ -5,12 +5,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"picket/playbook/expr"
 	"strings"
 	"sync"
 	"testing"
 	"time"
-
-	"picket/playbook/expr"
 )
 
 func waitRuns(t *testing.T, l *lab, name string, n int) []*Run {

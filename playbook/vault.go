@@ -5,14 +5,13 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"picket/playbook/expr"
+	"picket/state"
 	"regexp"
 	"strings"
 	"time"
 
 	"github.com/google/uuid"
-
-	"picket/playbook/expr"
-	"picket/state"
 )
 
 // SecretInfo is a secret of the vault without its value.

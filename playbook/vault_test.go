@@ -3,9 +3,8 @@ package playbook
 import (
 	"context"
 	"errors"
-	"testing"
-
 	"picket/playbook/expr"
+	"testing"
 )
 
 func TestVault(t *testing.T) {

@@ -8,17 +8,16 @@ import (
 	"math/rand"
 	"os"
 	"path/filepath"
-	"regexp"
-	"sort"
-	"strings"
-	"testing"
-	"time"
-
 	"picket/kql/dialect"
 	"picket/kql/exec"
 	"picket/kql/value"
 	"picket/lake"
 	"picket/lake/duck"
+	"regexp"
+	"sort"
+	"strings"
+	"testing"
+	"time"
 )
 
 func shared(t testing.TB, path string) string {

@@ -6,17 +6,16 @@ import (
 	"math"
 	"math/rand"
 	"os"
-	"sort"
-	"strconv"
-	"strings"
-	"testing"
-	"time"
-
 	"picket/kql/dialect"
 	"picket/kql/exec"
 	"picket/kql/value"
 	"picket/lake"
 	"picket/lake/duck"
+	"sort"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
 )
 
 // cellText writes a cell so that equal answers are equal texts: reals to twelve digits, sets and lists sorted.

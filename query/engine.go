@@ -5,11 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
-	"time"
-
-	"github.com/cespare/xxhash/v2"
-
 	"picket/kql"
 	"picket/kql/bind"
 	"picket/kql/dialect"
@@ -21,6 +16,10 @@ import (
 	"picket/kql/value"
 	"picket/lake"
 	"picket/lake/duck"
+	"sync"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
 )
 
 // Defaults and limits of a question.

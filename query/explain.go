@@ -3,10 +3,9 @@ package query
 import (
 	"context"
 	"fmt"
+	"picket/kql/plan"
 	"sort"
 	"strings"
-
-	"picket/kql/plan"
 )
 
 // Explain says how a question would be answered: the plan, and the SQL of the parts that DuckDB runs.

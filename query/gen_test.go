@@ -4,9 +4,8 @@ import (
 	"fmt"
 	"math"
 	"math/rand"
-	"strings"
-
 	"picket/kql/value"
+	"strings"
 )
 
 // gen writes random questions over the tables of genFrame, and what they should touch: every type, nulls, extremes,
@@ -19,10 +18,14 @@ type gen struct {
 const genSchema = "id:long TimeGenerated:datetime i:int l:long r:real s:string u:string b:bool e:datetime t:timespan g:guid p:dynamic"
 
 var (
-	genStrings = []string{"", "a", "A", "mimikatz", "Mimikatz_x", "run MIMIKATZ.exe", "\u212Aelvin", "kelvin", "\u0130stanbul", "istanbul", "ß", "foo bar", "foo-bar_baz", "12", "0x1F", " 7 ", "-3",
-		"1.5", "é", "École", "ÉCOLE", "日本語", "a\nb", "{}", "[1]", "null", "true", "True", "x'y\"z", `C:\Windows\cmd.exe`, "10.0.0.1", "user@host.example", "9223372036854775808", "ǅ", "ſ", "a,b,,c"}
-	genJSON = []string{`{"a":"x","n":1,"x":1.5,"o":{"b":[1,2,{"c":"z"}]},"k":"mimikatz here"}`, `{"a":null,"n":-7}`, "", `[1,"two",3.5]`, `"text"`, `{"n":"12","a":"{not json"}`, `{"n":2.5,"a":""}`, `{"a":true,"x":0.1}`,
-		`{"a":"École","n":123456789012,"o":{"b":[]}}`, `{"a":["l"],"n":99999999999999999999}`, `{"a":"12","x":"n/a"}`, `{"x":1e21,"a":"-"}`, `{}`, `{"o":{"b":"s","a b":{"c.d":"deep"}}}`, `7`, `{"a":"foo bar","x":3}`}
+	genStrings = []string{
+		"", "a", "A", "mimikatz", "Mimikatz_x", "run MIMIKATZ.exe", "\u212Aelvin", "kelvin", "\u0130stanbul", "istanbul", "ß", "foo bar", "foo-bar_baz", "12", "0x1F", " 7 ", "-3",
+		"1.5", "é", "École", "ÉCOLE", "日本語", "a\nb", "{}", "[1]", "null", "true", "True", "x'y\"z", `C:\Windows\cmd.exe`, "10.0.0.1", "user@host.example", "9223372036854775808", "ǅ", "ſ", "a,b,,c",
+	}
+	genJSON = []string{
+		`{"a":"x","n":1,"x":1.5,"o":{"b":[1,2,{"c":"z"}]},"k":"mimikatz here"}`, `{"a":null,"n":-7}`, "", `[1,"two",3.5]`, `"text"`, `{"n":"12","a":"{not json"}`, `{"n":2.5,"a":""}`, `{"a":true,"x":0.1}`,
+		`{"a":"École","n":123456789012,"o":{"b":[]}}`, `{"a":["l"],"n":99999999999999999999}`, `{"a":"12","x":"n/a"}`, `{"x":1e21,"a":"-"}`, `{}`, `{"o":{"b":"s","a b":{"c.d":"deep"}}}`, `7`, `{"a":"foo bar","x":3}`,
+	}
 	genLongs = []int64{0, 1, -1, 2, 7, -5, 60, 1000, math.MaxInt64, math.MinInt64, 1 << 40}
 	genReals = []float64{0, 1.5, -2.25, 1e300, math.Inf(1), math.Inf(-1), math.NaN(), 0.1, 3, -7}
 )

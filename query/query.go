@@ -8,9 +8,8 @@
 package query
 
 import (
-	"time"
-
 	"picket/kql/value"
+	"time"
 )
 
 // Request is one question.

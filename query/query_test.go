@@ -7,16 +7,15 @@ import (
 	"math/rand"
 	"os"
 	"path/filepath"
+	"picket/kql/syntax"
+	"picket/kql/value"
+	"picket/lake"
 	"sort"
 	"strings"
 	"testing"
 	"time"
 
 	"go.yaml.in/yaml/v3"
-
-	"picket/kql/syntax"
-	"picket/kql/value"
-	"picket/lake"
 )
 
 var ctx = context.Background()
@@ -97,8 +96,10 @@ func incidentLake(t testing.TB) (*lake.Lake, *Engine) {
 		`{"TimeGenerated":"2026-11-20T10:00:00.1234567Z","IncidentNumber":1,"Title":"Canarytoken Triggered","Severity":"High","Status":"New","AlertIds":["a","b"],"Labels":{"n":1,"o":{"p":"x"}},"Elapsed":"00:00:05","Score":1.5,"Id":"3f2504e0-4f89-11d3-9a0c-0305e82c3301"}`,
 		`{"TimeGenerated":"2026-11-20T11:00:00Z","IncidentNumber":2,"Title":"mimikatz on host_7","Severity":"High","Status":"Closed","AlertIds":["c"],"Labels":{"n":2.5}}`,
 		`{"TimeGenerated":"2026-11-21T10:30:00Z","IncidentNumber":3,"Title":"Sign-in from TOR","Severity":"Low","Status":"New","AlertIds":[],"Labels":null,"Score":-2}`)
-	return l, New(Options{Lake: l, Builtin: map[string]value.Schema{"SecurityAlert": cols("TimeGenerated:datetime AlertName:string"), "SecurityIncident": cols("TimeGenerated:datetime Title:string Owner:dynamic")},
-		Workspace: []string{"picket"}})
+	return l, New(Options{
+		Lake: l, Builtin: map[string]value.Schema{"SecurityAlert": cols("TimeGenerated:datetime AlertName:string"), "SecurityIncident": cols("TimeGenerated:datetime Title:string Owner:dynamic")},
+		Workspace: []string{"picket"},
+	})
 }
 
 func TestQuestions(t *testing.T) {

@@ -3,13 +3,12 @@ package query
 import (
 	"context"
 	"fmt"
-	"sort"
-	"strings"
-	"sync"
-
 	"picket/kql/bind"
 	"picket/kql/value"
 	"picket/lake"
+	"sort"
+	"strings"
+	"sync"
 )
 
 // schema is what one question can name: the tables of its snapshot over the standard ones.

@@ -4,15 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
-	"time"
-
 	"picket/kql/dialect"
 	"picket/kql/exec"
 	"picket/kql/plan"
 	"picket/kql/rewrite"
 	"picket/kql/value"
 	"picket/lake"
+	"strings"
+	"time"
 )
 
 // source reads the leaves of a plan from one snapshot.

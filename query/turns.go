@@ -3,10 +3,9 @@ package query
 import (
 	"context"
 	"errors"
-	"sync"
-
 	"picket/kql/exec"
 	"picket/kql/value"
+	"sync"
 )
 
 // turns lets many readers share a snapshot, which runs one query at a time, though one may ask while it is still

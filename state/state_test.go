@@ -4,9 +4,8 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
-	"testing"
-
 	"picket/state"
+	"testing"
 )
 
 func TestOpenMigratesOnceAndRollsBack(t *testing.T) {

@@ -8,14 +8,13 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"picket/state"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"golang.org/x/crypto/argon2"
-
-	"picket/state"
 )
 
 // Migrations is the page's part of the control store: accounts and sessions.

@@ -2,10 +2,9 @@ package web
 
 import (
 	"net/http"
+	"picket/kql/help"
 	"slices"
 	"strings"
-
-	"picket/kql/help"
 )
 
 // catalogue is what the editor must not offer, so that nothing it offers is refused afterwards. Names compare

@@ -1,10 +1,9 @@
 package web
 
 import (
+	"picket/kql/help"
 	"slices"
 	"testing"
-
-	"picket/kql/help"
 )
 
 func TestCatalogueHidesOnlyWhatIsServedAsNothing(t *testing.T) {

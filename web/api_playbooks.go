@@ -6,11 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
-	"time"
-
 	"picket/playbook"
 	"picket/playbook/expr"
+	"strings"
+	"time"
 )
 
 const (
@@ -272,8 +271,10 @@ func showPlaybook(ctx context.Context, e *playbook.Engine, x *playbook.Workflow)
 	if len(x.Triggers) > 0 {
 		t := x.Triggers[0]
 		def, _ := objectAt(x.Definition, "triggers", t.Name)
-		out.Trigger = triggerJSON{Name: t.Name, Type: t.Type, Next: t.Next, Summary: triggerSummary(t.Type, def),
-			Callable: t.Type == "Request" || t.Type == "HttpWebhook" || t.Type == "Manual"}
+		out.Trigger = triggerJSON{
+			Name: t.Name, Type: t.Type, Next: t.Next, Summary: triggerSummary(t.Type, def),
+			Callable: t.Type == "Request" || t.Type == "HttpWebhook" || t.Type == "Manual",
+		}
 	}
 	rs, err := e.Runs(ctx, x.Name, playbook.Page{Top: 1})
 	var pe *playbook.Error
@@ -426,8 +427,10 @@ func showRunDetail(w http.ResponseWriter, r *http.Request, e *playbook.Engine) e
 			out.Omitted = len(d.Actions) - maxActions
 			break
 		}
-		j := actionJSON{Name: a.Name, Type: a.Type, Parent: parents[a.Name], Repetition: a.Repetition, Status: a.Status, Start: a.Started, End: a.Ended,
-			Code: a.Code, Error: errorText(a.Error), Retries: len(a.Retries)}
+		j := actionJSON{
+			Name: a.Name, Type: a.Type, Parent: parents[a.Name], Repetition: a.Repetition, Status: a.Status, Start: a.Started, End: a.Ended,
+			Code: a.Code, Error: errorText(a.Error), Retries: len(a.Retries),
+		}
 		if a.HasInputs {
 			j.Inputs = payload(a.Inputs)
 		}

@@ -4,11 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"path/filepath"
-	"testing"
-	"time"
-
 	"picket/playbook"
 	"picket/state"
+	"testing"
+	"time"
 )
 
 const echoTemplate = `{

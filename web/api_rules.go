@@ -4,12 +4,11 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"picket/detect"
 	"strings"
 	"time"
 
 	"github.com/google/uuid"
-
-	"picket/detect"
 )
 
 // ruleState is what an analytics rule has beyond its Azure shape: how its last run went.

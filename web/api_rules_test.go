@@ -4,15 +4,14 @@ import (
 	"context"
 	"net/http"
 	"path/filepath"
-	"strings"
-	"testing"
-	"time"
-
 	"picket/detect"
 	"picket/kql/value"
 	"picket/lake"
 	"picket/query"
 	"picket/state"
+	"strings"
+	"testing"
+	"time"
 )
 
 const ruleYAML = `id: 3f0b2f0e-55ab-4a6f-9bde-6c1f8f0c0a01
@@ -45,7 +44,8 @@ func TestImportRunAndListRules(t *testing.T) {
 		}
 		t.Cleanup(func() { db.Close() })
 		now := d.Now
-		d.Rules, err = detect.New(detect.Deps{State: db, Now: now, Log: func(string, ...any) {},
+		d.Rules, err = detect.New(detect.Deps{
+			State: db, Now: now, Log: func(string, ...any) {},
 			Query: func(context.Context, query.Request) (*query.Result, error) {
 				return &query.Result{Tables: []query.Table{{Name: "PrimaryResult"}}}, nil
 			},

@@ -5,10 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"picket/state"
 	"strconv"
 	"time"
-
-	"picket/state"
 )
 
 // Session and account routes.
@@ -49,8 +48,10 @@ type sessionInfo struct {
 }
 
 func (s *Server) info(u User, csrf string) sessionInfo {
-	return sessionInfo{User: &u, CSRF: csrf, Workspace: &s.d.Workspace, Version: s.d.Version, Demo: s.d.Demo, TripURL: s.d.TripURL,
-		HostMap: s.d.HostMap, Rooms: map[string]bool{"tokens": s.d.Tokens != nil, "playbooks": s.d.Playbooks != nil, "rules": s.d.Rules != nil, "geo": s.d.Geo != nil, "runPlaybook": s.d.RunPlaybook != nil}}
+	return sessionInfo{
+		User: &u, CSRF: csrf, Workspace: &s.d.Workspace, Version: s.d.Version, Demo: s.d.Demo, TripURL: s.d.TripURL,
+		HostMap: s.d.HostMap, Rooms: map[string]bool{"tokens": s.d.Tokens != nil, "playbooks": s.d.Playbooks != nil, "rules": s.d.Rules != nil, "geo": s.d.Geo != nil, "runPlaybook": s.d.RunPlaybook != nil},
+	}
 }
 
 func (s *Server) getSession(w http.ResponseWriter, r *http.Request) {

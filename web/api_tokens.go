@@ -10,12 +10,11 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/url"
+	"picket/canary"
+	"picket/playbook"
 	"strconv"
 	"strings"
 	"time"
-
-	"picket/canary"
-	"picket/playbook"
 )
 
 // tokenKind is a kind of decoy as the wizard offers it.
@@ -132,8 +131,10 @@ func (s *Server) tokenRoutes() {
 		if err != nil {
 			return err
 		}
-		ts, next, err := s.d.Tokens.List(r.Context(), canary.Filter{Search: r.FormValue("search"), Kind: r.FormValue("kind"),
-			Status: r.FormValue("status"), After: r.FormValue("after"), Limit: top})
+		ts, next, err := s.d.Tokens.List(r.Context(), canary.Filter{
+			Search: r.FormValue("search"), Kind: r.FormValue("kind"),
+			Status: r.FormValue("status"), After: r.FormValue("after"), Limit: top,
+		})
 		if err != nil {
 			return err
 		}
@@ -271,10 +272,12 @@ func cutSecret(s string) string {
 }
 
 func showHit(t *canary.Trip) hit {
-	h := hit{ID: t.ID, Time: t.Time, SourceIP: t.SrcIP, Channel: t.Channel, Method: t.Method, Path: t.Path, UserAgent: t.UserAgent, Referer: t.Referer,
+	h := hit{
+		ID: t.ID, Time: t.Time, SourceIP: t.SrcIP, Channel: t.Channel, Method: t.Method, Path: t.Path, UserAgent: t.UserAgent, Referer: t.Referer,
 		QueryName: t.QueryName, QueryType: t.QueryType, CountryCode: t.Geo.CountryCode, Country: t.Geo.Country, City: t.Geo.City, Org: t.Geo.Org(),
 		Tor: t.IsTor, OnHost: t.ExecutedOnHost, Resolver: t.SrcIsResolver, Status: t.AlertStatus, LikelyBenign: t.LikelyBenign, Count: t.Count,
-		Headers: t.Headers, Args: t.Args}
+		Headers: t.Headers, Args: t.Args,
+	}
 	if t.Geo.HasLoc {
 		lat, lon := t.Geo.Lat, t.Geo.Lon
 		h.Lat, h.Lon = &lat, &lon
@@ -306,8 +309,10 @@ func (s *Server) patchToken(w http.ResponseWriter, r *http.Request, u User) erro
 	if err := readJSON(w, r, &c); err != nil {
 		return err
 	}
-	p := canary.Patch{FileName: c.FileName, Owner: c.Owner, Tags: c.Tags, Enabled: c.Enabled, Recipients: c.Recipients, Webhooks: c.Webhooks,
-		EmailEnabled: c.EmailEnabled, WebhookEnabled: c.WebhookEnabled, Ignored: c.Ignored}
+	p := canary.Patch{
+		FileName: c.FileName, Owner: c.Owner, Tags: c.Tags, Enabled: c.Enabled, Recipients: c.Recipients, Webhooks: c.Webhooks,
+		EmailEnabled: c.EmailEnabled, WebhookEnabled: c.WebhookEnabled, Ignored: c.Ignored,
+	}
 	free := c.MemoText != nil
 	switch {
 	case free:
@@ -347,8 +352,10 @@ func (s *Server) postToken(w http.ResponseWriter, r *http.Request, u User) error
 	if err != nil {
 		return err
 	}
-	c := canary.CreateRequest{Kind: n.Kind, FileName: n.FileName, Memo: n.Memo.String(), Recipients: n.Recipients, Webhooks: append(hooks, n.Webhooks...),
-		Owner: n.Owner, Tags: n.Tags, Decoy: n.Decoy, OwnDocument: n.document}
+	c := canary.CreateRequest{
+		Kind: n.Kind, FileName: n.FileName, Memo: n.Memo.String(), Recipients: n.Recipients, Webhooks: append(hooks, n.Webhooks...),
+		Owner: n.Owner, Tags: n.Tags, Decoy: n.Decoy, OwnDocument: n.document,
+	}
 	if n.MemoText != "" {
 		c.Memo, c.FreeMemo = n.MemoText, true
 	}

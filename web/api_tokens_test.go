@@ -8,12 +8,11 @@ import (
 	"mime/multipart"
 	"net/http"
 	"path/filepath"
-	"strings"
-	"testing"
-
 	"picket/canary"
 	"picket/canary/trip"
 	"picket/state"
+	"strings"
+	"testing"
 )
 
 func withTokens(t *testing.T) *site {
@@ -53,9 +52,11 @@ func TestTokenFromWizardToDownload(t *testing.T) {
 	if len(kinds.Value) == 0 || len(kinds.DecoyFields) == 0 || kinds.Value[0].Extension != ".docx" || len(kinds.Value[0].Names) == 0 {
 		t.Fatalf("got %+v", kinds)
 	}
-	ask := map[string]any{"kind": "ms_word", "fileName": "White Glove Customer Accounts.docx",
+	ask := map[string]any{
+		"kind": "ms_word", "fileName": "White Glove Customer Accounts.docx",
 		"memo":     map[string]string{"computername": "FS01", "sharePath": `T:\departments\sales`, "description": "placed on FS01"},
-		"webhooks": []string{"https://hooks.example.org/x?sig=secret"}, "decoy": map[string]any{"fields": []string{"full_name", "email"}, "rows": 5}}
+		"webhooks": []string{"https://hooks.example.org/x?sig=secret"}, "decoy": map[string]any{"fields": []string{"full_name", "email"}, "rows": 5},
+	}
 	var made tokenJSON
 	s.want(s.call("POST", "/api/v1/tokens", ask, &made), 201, "create")
 	if made.Secret == "" || made.Memo != `FS01,,,T:\departments\sales,placed on FS01` || made.Owner != "admin" || len(made.Warnings) == 0 {

@@ -7,11 +7,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
-
 	"picket/canary"
 	"picket/detect"
 	"picket/playbook"
+	"strings"
 )
 
 // Error is a failure in the shape that every route of picket uses: {"error": {"code", "message"}}. Message

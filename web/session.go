@@ -12,9 +12,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"time"
-
 	"picket/state"
+	"time"
 )
 
 // A session lives in one cookie with 256 random bits; the store holds only their hash. It ends sessionIdle
@@ -70,14 +69,18 @@ func (s *Server) startSession(ctx context.Context, w http.ResponseWriter, r *htt
 	if err != nil {
 		return "", fmt.Errorf("start session: %w", err)
 	}
-	http.SetCookie(w, &http.Cookie{Name: s.cookieName(), Value: token, Path: "/", HttpOnly: true,
-		Secure: !s.d.AllowHTTP, SameSite: http.SameSiteLaxMode, MaxAge: int(sessionLife / time.Second)})
+	http.SetCookie(w, &http.Cookie{
+		Name: s.cookieName(), Value: token, Path: "/", HttpOnly: true,
+		Secure: !s.d.AllowHTTP, SameSite: http.SameSiteLaxMode, MaxAge: int(sessionLife / time.Second),
+	})
 	return csrfOf(token), nil
 }
 
 func (s *Server) clearCookie(w http.ResponseWriter) {
-	http.SetCookie(w, &http.Cookie{Name: s.cookieName(), Path: "/", HttpOnly: true, Secure: !s.d.AllowHTTP,
-		SameSite: http.SameSiteLaxMode, MaxAge: -1})
+	http.SetCookie(w, &http.Cookie{
+		Name: s.cookieName(), Path: "/", HttpOnly: true, Secure: !s.d.AllowHTTP,
+		SameSite: http.SameSiteLaxMode, MaxAge: -1,
+	})
 }
 
 var errNoSession = errors.New("no session")

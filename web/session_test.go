@@ -10,11 +10,10 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"path/filepath"
+	"picket/state"
 	"strings"
 	"testing"
 	"time"
-
-	"picket/state"
 )
 
 type clock struct{ at time.Time }

@@ -17,13 +17,12 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
-	"time"
-
 	"picket/canary"
 	"picket/canary/geo"
 	"picket/detect"
 	"picket/playbook"
 	"picket/state"
+	"time"
 )
 
 // Workspace says which Azure-shaped paths are this workspace's own; the app builds its calls from it.

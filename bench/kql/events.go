@@ -3,31 +3,50 @@ package main
 import (
 	"fmt"
 	"math/rand"
-	"time"
-
 	"picket/kql/value"
+	"time"
 )
 
 // schema is a Windows security log: 21 columns with those that the lake adds.
 var schema = value.Schema{
-	{Name: "TimeGenerated", Type: value.Datetime}, {Name: "EventID", Type: value.Int}, {Name: "Computer", Type: value.String},
-	{Name: "Account", Type: value.String}, {Name: "AccountType", Type: value.String}, {Name: "Activity", Type: value.String},
-	{Name: "LogonType", Type: value.Int}, {Name: "IpAddress", Type: value.String}, {Name: "IpPort", Type: value.Int},
-	{Name: "ProcessName", Type: value.String}, {Name: "CommandLine", Type: value.String}, {Name: "ParentProcessName", Type: value.String},
-	{Name: "TargetUserName", Type: value.String}, {Name: "Channel", Type: value.String}, {Name: "Level", Type: value.String},
-	{Name: "EventRecordId", Type: value.Long}, {Name: "BytesSent", Type: value.Long}, {Name: "Score", Type: value.Real},
-	{Name: "Duration", Type: value.Timespan}, {Name: "SourceComputerId", Type: value.GUID}, {Name: "Properties", Type: value.Dynamic},
+	{Name: "TimeGenerated", Type: value.Datetime},
+	{Name: "EventID", Type: value.Int},
+	{Name: "Computer", Type: value.String},
+	{Name: "Account", Type: value.String},
+	{Name: "AccountType", Type: value.String},
+	{Name: "Activity", Type: value.String},
+	{Name: "LogonType", Type: value.Int},
+	{Name: "IpAddress", Type: value.String},
+	{Name: "IpPort", Type: value.Int},
+	{Name: "ProcessName", Type: value.String},
+	{Name: "CommandLine", Type: value.String},
+	{Name: "ParentProcessName", Type: value.String},
+	{Name: "TargetUserName", Type: value.String},
+	{Name: "Channel", Type: value.String},
+	{Name: "Level", Type: value.String},
+	{Name: "EventRecordId", Type: value.Long},
+	{Name: "BytesSent", Type: value.Long},
+	{Name: "Score", Type: value.Real},
+	{Name: "Duration", Type: value.Timespan},
+	{Name: "SourceComputerId", Type: value.GUID},
+	{Name: "Properties", Type: value.Dynamic},
 }
 
 var (
 	eventIDs   = []int64{4624, 4624, 4624, 4624, 4625, 4634, 4648, 4672, 4688, 4688, 4688, 4720, 4740, 5140, 7045, 1102}
-	activities = map[int64]string{4624: "An account was successfully logged on.", 4625: "An account failed to log on.", 4634: "An account was logged off.", 4648: "A logon was attempted using explicit credentials.",
+	activities = map[int64]string{
+		4624: "An account was successfully logged on.", 4625: "An account failed to log on.", 4634: "An account was logged off.", 4648: "A logon was attempted using explicit credentials.",
 		4672: "Special privileges assigned to new logon.", 4688: "A new process has been created.", 4720: "A user account was created.", 4740: "A user account was locked out.", 5140: "A network share object was accessed.",
-		7045: "A service was installed in the system.", 1102: "The audit log was cleared."}
-	processes = []string{`C:\Windows\System32\cmd.exe`, `C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe`, `C:\Windows\System32\svchost.exe`, `C:\Windows\explorer.exe`,
-		`C:\Program Files\Google\Chrome\Application\chrome.exe`, `C:\Windows\System32\rundll32.exe`, `C:\Windows\System32\net.exe`, `C:\Windows\System32\wbem\WMIC.exe`}
-	commands = []string{`cmd.exe /c whoami /all`, `powershell.exe -NoProfile -EncodedCommand SQBFAFgA%d`, `svchost.exe -k netsvcs -p -s Schedule`, `"C:\Windows\explorer.exe"`, `chrome.exe --type=renderer --lang=en-US --n=%d`,
-		`rundll32.exe shell32.dll,Control_RunDLL timedate.cpl,,%d`, `net.exe user administrator /domain`, `wmic process call create notepad_%d`, `cmd.exe /c dir C:\Users\user%d\Documents`}
+		7045: "A service was installed in the system.", 1102: "The audit log was cleared.",
+	}
+	processes = []string{
+		`C:\Windows\System32\cmd.exe`, `C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe`, `C:\Windows\System32\svchost.exe`, `C:\Windows\explorer.exe`,
+		`C:\Program Files\Google\Chrome\Application\chrome.exe`, `C:\Windows\System32\rundll32.exe`, `C:\Windows\System32\net.exe`, `C:\Windows\System32\wbem\WMIC.exe`,
+	}
+	commands = []string{
+		`cmd.exe /c whoami /all`, `powershell.exe -NoProfile -EncodedCommand SQBFAFgA%d`, `svchost.exe -k netsvcs -p -s Schedule`, `"C:\Windows\explorer.exe"`, `chrome.exe --type=renderer --lang=en-US --n=%d`,
+		`rundll32.exe shell32.dll,Control_RunDLL timedate.cpl,,%d`, `net.exe user administrator /domain`, `wmic process call create notepad_%d`, `cmd.exe /c dir C:\Users\user%d\Documents`,
+	}
 	countries = []string{"US", "US", "US", "DE", "DE", "GB", "FR", "NL", "CN", "RU", "BR", "IN", "JP", "KP"}
 )
 
@@ -69,7 +88,7 @@ func events(from, to, total int) *value.Frame {
 		v["ProcessName"].S[i] = processes[p]
 		cmd := commands[r.Intn(len(commands))]
 		if len(cmd) > 2 && cmd[len(cmd)-2:] == "%d" || r.Intn(2) == 0 {
-			cmd = fmt.Sprintf("%s", fill(cmd, r.Intn(5000)))
+			cmd = fill(cmd, r.Intn(5000))
 		} else {
 			cmd = fill(cmd, 7)
 		}

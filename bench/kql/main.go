@@ -14,12 +14,11 @@ import (
 	"log/slog"
 	"math"
 	"os"
-	"strings"
-	"time"
-
 	"picket/kql/value"
 	"picket/lake"
 	"picket/query"
+	"strings"
+	"time"
 )
 
 //go:embed queries

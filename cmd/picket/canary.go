@@ -8,12 +8,11 @@ import (
 	"mime/multipart"
 	"os"
 	"path/filepath"
+	"picket/canary"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-
-	"picket/canary"
 )
 
 type tokenJSON struct {
@@ -55,8 +54,10 @@ func canaryNewCommand(t *target) *cobra.Command {
 			if err != nil {
 				return &exitError{exitUsage, fmt.Errorf("--memo: %w", err)}
 			}
-			ask := map[string]any{"kind": kind, "fileName": name, "memo": m, "recipients": emails, "webhooks": webhooks, "playbooks": playbooks, "tags": tags,
-				"decoy": canary.Decoy{Title: title, Fields: fields, Rows: rows}}
+			ask := map[string]any{
+				"kind": kind, "fileName": name, "memo": m, "recipients": emails, "webhooks": webhooks, "playbooks": playbooks, "tags": tags,
+				"decoy": canary.Decoy{Title: title, Fields: fields, Rows: rows},
+			}
 			ctype, body, err := tokenForm(ask, own)
 			if err != nil {
 				return err

@@ -14,10 +14,9 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"picket"
 	"strings"
 	"time"
-
-	"picket"
 )
 
 // target is where a command finds its server.

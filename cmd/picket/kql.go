@@ -9,17 +9,16 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime"
-	"time"
-
-	"github.com/spf13/cobra"
-
 	"picket/kql"
 	"picket/kql/bind"
 	"picket/kql/exec"
 	"picket/kql/kqltest"
 	"picket/kql/syntax"
 	"picket/kql/value"
+	"runtime"
+	"time"
+
+	"github.com/spf13/cobra"
 )
 
 const maxLine = 16 << 20 // bytes of one line of kql batch

@@ -2,11 +2,10 @@ package main
 
 import (
 	"fmt"
+	"picket/kql/help"
 	"strings"
 
 	"github.com/spf13/cobra"
-
-	"picket/kql/help"
 )
 
 func kqlFunctionsCommand() *cobra.Command {

@@ -5,14 +5,13 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"picket/kql/bind"
+	"picket/kql/lsp"
 	"runtime/debug"
 	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
-
-	"picket/kql/bind"
-	"picket/kql/lsp"
 )
 
 // schemaEvery is how often a language server asks its server for new tables.

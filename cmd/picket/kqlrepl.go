@@ -6,11 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"time"
-
-	"github.com/mattn/go-isatty"
-	"github.com/spf13/cobra"
-
 	"picket/azure"
 	"picket/files"
 	"picket/kql"
@@ -19,6 +14,10 @@ import (
 	"picket/kql/repl"
 	"picket/kql/syntax"
 	"picket/kql/value"
+	"time"
+
+	"github.com/mattn/go-isatty"
+	"github.com/spf13/cobra"
 )
 
 func kqlReplCommand() *cobra.Command {

@@ -5,11 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"sort"
-	"strings"
-
 	"picket/kql/bind"
 	"picket/kql/value"
+	"sort"
+	"strings"
 )
 
 // serverSchema is what a server's queries may name.

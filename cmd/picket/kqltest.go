@@ -6,16 +6,15 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
-	"time"
-
-	"github.com/spf13/cobra"
-
 	"picket/files"
 	"picket/kql"
 	"picket/kql/bind"
 	"picket/kql/exec"
 	"picket/kql/kqltest"
 	"picket/kql/syntax"
+	"time"
+
+	"github.com/spf13/cobra"
 )
 
 func kqlTestCommand() *cobra.Command {

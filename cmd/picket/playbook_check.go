@@ -7,13 +7,12 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
-
-	"github.com/spf13/cobra"
-
 	"picket/connector"
 	"picket/playbook"
 	"picket/playbook/expr"
+	"strings"
+
+	"github.com/spf13/cobra"
 )
 
 type checkNeed struct {

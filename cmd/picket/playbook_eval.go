@@ -6,10 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"picket/playbook/expr"
 
 	"github.com/spf13/cobra"
-
-	"picket/playbook/expr"
 )
 
 // playbookEvalCommand evaluates expressions line by line, without a server.

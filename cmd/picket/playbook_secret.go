@@ -24,7 +24,7 @@ func secretSetCommand(t *target) *cobra.Command {
 		Long:    "Reads the value from --file, or from the standard input, so that it stands in no shell's history. One line break at its end is not part of it.",
 		Example: `  picket secret set mcas-token < token.txt`,
 		RunE: func(c *cobra.Command, a []string) error {
-			var in = c.InOrStdin()
+			in := c.InOrStdin()
 			if file != "" {
 				f, err := os.Open(file)
 				if err != nil {

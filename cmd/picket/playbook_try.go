@@ -7,15 +7,14 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
-	"time"
-
-	"github.com/spf13/cobra"
-
 	"picket/connector"
 	"picket/playbook"
 	"picket/playbook/expr"
 	"picket/playbook/mock"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
 )
 
 type tryOptions struct {

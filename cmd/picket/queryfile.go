@@ -8,19 +8,18 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
-	"strings"
-	"time"
-
-	"github.com/mattn/go-isatty"
-	"github.com/spf13/cobra"
-
 	"picket/azure"
 	"picket/files"
 	"picket/kql/exec"
 	"picket/kql/repl"
 	"picket/kql/syntax"
 	"picket/kql/value"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mattn/go-isatty"
+	"github.com/spf13/cobra"
 )
 
 // fileFlags make a query read files in place of a server.

@@ -365,8 +365,10 @@ func incidentCommand(t *target) *cobra.Command {
 				if err := cl.get(c.Context(), path, &in); err != nil {
 					return err
 				}
-				body := map[string]any{"properties": map[string]any{"title": in.Properties.Title, "severity": in.Properties.Severity, "status": "Closed",
-					"classification": classification, "classificationReason": reason, "classificationComment": comment}}
+				body := map[string]any{"properties": map[string]any{
+					"title": in.Properties.Title, "severity": in.Properties.Severity, "status": "Closed",
+					"classification": classification, "classificationReason": reason, "classificationComment": comment,
+				}}
 				var out json.RawMessage
 				if err := cl.send(c.Context(), "PUT", path, body, &out); err != nil {
 					return err

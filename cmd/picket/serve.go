@@ -3,10 +3,9 @@ package main
 import (
 	"fmt"
 	"os"
+	"picket"
 
 	"github.com/spf13/cobra"
-
-	"picket"
 )
 
 func serveCommand() *cobra.Command {

@@ -5,13 +5,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"picket"
 	"runtime"
 	"sort"
 	"strings"
 
 	"github.com/spf13/cobra"
-
-	"picket"
 )
 
 // caFile finds the authority's certificate: --ca, or the one in the data folder.

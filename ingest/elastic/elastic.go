@@ -15,12 +15,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"picket/ingest"
 	"strings"
 	"time"
 
 	"github.com/google/uuid"
-
-	"picket/ingest"
 )
 
 // Version is what the probe answers: clients refuse servers that are too old.
@@ -106,8 +105,10 @@ func fail(w http.ResponseWriter, status int, typ, reason string) {
 }
 
 func (h *handler) probe(w http.ResponseWriter, _ *http.Request) {
-	write(w, 200, map[string]any{"name": "picket", "cluster_name": "picket", "cluster_uuid": "picket", "tagline": "You Know, for Search",
-		"version": map[string]any{"number": Version, "build_flavor": "default", "build_type": "tar", "lucene_version": "9.12.0", "minimum_wire_compatibility_version": "7.17.0", "minimum_index_compatibility_version": "7.0.0"}})
+	write(w, 200, map[string]any{
+		"name": "picket", "cluster_name": "picket", "cluster_uuid": "picket", "tagline": "You Know, for Search",
+		"version": map[string]any{"number": Version, "build_flavor": "default", "build_type": "tar", "lucene_version": "9.12.0", "minimum_wire_compatibility_version": "7.17.0", "minimum_index_compatibility_version": "7.0.0"},
+	})
 }
 
 // doc is one action of a request, and what became of it.

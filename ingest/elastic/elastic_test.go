@@ -8,11 +8,10 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
-	"strings"
-	"testing"
-
 	"picket/ingest"
 	"picket/lake"
+	"strings"
+	"testing"
 )
 
 func open(t *testing.T) (*lake.Lake, http.Handler) {

@@ -14,12 +14,11 @@ import (
 	"io"
 	"math"
 	"net/http"
+	"picket/ingest"
+	"picket/ingest/elastic"
 	"strconv"
 	"strings"
 	"time"
-
-	"picket/ingest"
-	"picket/ingest/elastic"
 )
 
 const (

@@ -7,10 +7,9 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
-	"testing"
-
 	"picket/ingest"
 	"picket/lake"
+	"testing"
 )
 
 func TestEventsBecomeRows(t *testing.T) {

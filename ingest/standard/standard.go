@@ -11,9 +11,8 @@ import (
 	"compress/gzip"
 	_ "embed"
 	"fmt"
-	"strings"
-
 	"picket/kql/value"
+	"strings"
 )
 
 // packed has a line a table: its name, a tab, name:type of each column by spaces.

@@ -1,12 +1,11 @@
 package syslog
 
 import (
+	"picket/kql/value"
+	"picket/lake"
 	"strconv"
 	"strings"
 	"time"
-
-	"picket/kql/value"
-	"picket/lake"
 )
 
 // cefColumns gives the columns of CommonSecurityLog by the keys of CEF's extension (Microsoft's table of names); keys

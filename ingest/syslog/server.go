@@ -15,13 +15,12 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"picket/kql/value"
+	"picket/lake"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
-
-	"picket/kql/value"
-	"picket/lake"
 )
 
 // The tables that messages go to.
@@ -188,8 +187,10 @@ func (s *Server) row(x *item) (string, map[string]any) {
 		r["TimeGenerated"], r["Computer"], r["CollectorHostName"], r["SourceSystem"] = at, host, s.host, "Linux"
 		return CEFTable, r
 	}
-	r := map[string]any{"TimeGenerated": at, "EventTime": at, "Facility": m.FacilityName(), "SeverityLevel": m.SeverityName(), "HostName": host, "Computer": host,
-		"HostIP": x.from, "ProcessName": m.App, "SyslogMessage": m.Text, "CollectorHostName": s.host, "SourceSystem": "Linux"}
+	r := map[string]any{
+		"TimeGenerated": at, "EventTime": at, "Facility": m.FacilityName(), "SeverityLevel": m.SeverityName(), "HostName": host, "Computer": host,
+		"HostIP": x.from, "ProcessName": m.App, "SyslogMessage": m.Text, "CollectorHostName": s.host, "SourceSystem": "Linux",
+	}
 	if m.Data != "" {
 		r["SyslogMessage"] = strings.TrimSpace(m.Data + " " + m.Text)
 	}

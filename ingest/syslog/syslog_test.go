@@ -5,14 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"picket/ingest/standard"
+	"picket/kql/value"
+	"picket/lake"
 	"strings"
 	"sync"
 	"testing"
 	"time"
-
-	"picket/ingest/standard"
-	"picket/kql/value"
-	"picket/lake"
 )
 
 var now = time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC)
@@ -144,8 +143,10 @@ func TestNothingIsLostOnTheWay(t *testing.T) {
 			t.Errorf("%s is %v, want %v", col, r[col], want)
 		}
 	}
-	for col, want := range map[string]string{"SourceIP": "192.0.2.1", "SourcePort": "1234", "Message": "two words = more", "DeviceCustomString1Label": "Rule", "DeviceCustomString1": "deny all",
-		"FieldDeviceCustomNumber1": "7", "CommunicationDirection": "Outbound", "ReceiptTime": "1795590000000"} {
+	for col, want := range map[string]string{
+		"SourceIP": "192.0.2.1", "SourcePort": "1234", "Message": "two words = more", "DeviceCustomString1Label": "Rule", "DeviceCustomString1": "deny all",
+		"FieldDeviceCustomNumber1": "7", "CommunicationDirection": "Outbound", "ReceiptTime": "1795590000000",
+	} {
 		v, ok := r[col].(value.Value)
 		if !ok || v.Text() != want {
 			t.Errorf("%s is %v, want %s", col, r[col], want)

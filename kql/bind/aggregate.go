@@ -1,13 +1,12 @@
 package bind
 
 import (
-	"strconv"
-	"strings"
-
 	"picket/kql/catalog"
 	"picket/kql/plan"
 	"picket/kql/syntax"
 	"picket/kql/value"
+	"strconv"
+	"strings"
 )
 
 // aggregate binds a call of an aggregate: it is put on the list of the operator at hand, and the expression

@@ -18,13 +18,12 @@ package bind
 import (
 	"errors"
 	"fmt"
-	"sort"
-	"strings"
-
 	"picket/kql/eval"
 	"picket/kql/plan"
 	"picket/kql/syntax"
 	"picket/kql/value"
+	"sort"
+	"strings"
 )
 
 // Scope names a database: both empty for the one the query runs in. Cluster and Database are as written in
@@ -173,7 +172,6 @@ type binder struct {
 	row, right *table // columns of the input; of the right side in a join condition
 	local      *scope
 	kind       scopeKind
-	common     bool // names in a join condition mean the common column
 	fuzzy      bool
 	colN       int // ColumnN counter
 	aggs       *[]plan.Agg
@@ -185,9 +183,7 @@ type binder struct {
 	innerNodes *table
 	sharedRefs map[*plan.SharedRef]*shared
 	shareds    []*shared
-	dynDepth   int
 	inGraph    bool
-	scans      map[string][]plan.Col
 	tables     map[plan.TableName]bool
 	ctx        *eval.Ctx
 	notes      map[syntax.Expr]note

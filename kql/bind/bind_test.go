@@ -3,13 +3,12 @@ package bind_test
 import (
 	"errors"
 	"fmt"
-	"strings"
-	"testing"
-	"time"
-
 	"picket/kql/bind"
 	"picket/kql/plan"
 	"picket/kql/value"
+	"strings"
+	"testing"
+	"time"
 )
 
 func schemaOf(cols []plan.Col) string { return schemaString(ours(cols)) }

@@ -1,12 +1,11 @@
 package bind
 
 import (
-	"strings"
-
 	"picket/kql/catalog"
 	"picket/kql/plan"
 	"picket/kql/syntax"
 	"picket/kql/value"
+	"strings"
 )
 
 func lookupPlugin(name string) (*catalog.Function, bool) { return catalog.LookupPlugin(name) }

@@ -2,11 +2,10 @@ package bind
 
 import (
 	"fmt"
-	"strings"
-
 	"picket/kql/catalog"
 	"picket/kql/syntax"
 	"picket/kql/value"
+	"strings"
 )
 
 // check reports what is wrong with the arguments of a call of signature s; at is the place of its name.

@@ -2,11 +2,10 @@ package bind
 
 import (
 	"path"
-	"strings"
-
 	"picket/kql/plan"
 	"picket/kql/syntax"
 	"picket/kql/value"
+	"strings"
 )
 
 // wildcardMatch matches a name against a pattern with asterisks; case matters.

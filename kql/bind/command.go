@@ -1,10 +1,9 @@
 package bind
 
 import (
-	"strings"
-
 	"picket/kql/plan"
 	"picket/kql/syntax"
+	"strings"
 )
 
 // commandResults is the name that the statements behind a command know its result by.

@@ -1,10 +1,9 @@
 package bind
 
 import (
-	"sort"
-
 	"picket/kql/catalog"
 	"picket/kql/syntax"
+	"sort"
 )
 
 // commandPiece is a piece of a command that means something: a name to resolve, or a query inside.

@@ -1,9 +1,8 @@
 package bind
 
 import (
-	"slices"
-
 	"picket/kql/catalog"
+	"slices"
 )
 
 // A text that no grammar matches is explained by the way into the grammars that gets farthest: a chain of pieces

@@ -1,13 +1,12 @@
 package bind_test
 
 import (
-	"strings"
-	"testing"
-	"time"
-
 	"picket/kql/bind"
 	"picket/kql/syntax"
 	"picket/kql/value"
+	"strings"
+	"testing"
+	"time"
 )
 
 func commandSchema() bind.Schema {

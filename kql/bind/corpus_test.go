@@ -7,14 +7,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"sort"
-	"strings"
-	"testing"
-
 	"picket/kql/bind"
 	"picket/kql/plan"
 	"picket/kql/syntax"
 	"picket/kql/value"
+	"sort"
+	"strings"
+	"testing"
 )
 
 // sharedDir is the folder of the shared corpora, or skips the test.

@@ -1,12 +1,11 @@
 package bind
 
 import (
-	"strconv"
-
 	"picket/kql/catalog"
 	"picket/kql/plan"
 	"picket/kql/syntax"
 	"picket/kql/value"
+	"strconv"
 )
 
 // customFunction types the functions whose result depends on more than a rule of the catalogue.

@@ -1,12 +1,11 @@
 package bind
 
 import (
-	"strings"
-
 	"picket/kql/catalog"
 	"picket/kql/plan"
 	"picket/kql/syntax"
 	"picket/kql/value"
+	"strings"
 )
 
 // lookupCall binds table(…), database(…), cluster(…), workspace(…) and their relatives. in is the database or
@@ -273,7 +272,6 @@ func (b *binder) entityMember(x syntax.Expr, left operand, sel syntax.Expr, ctx 
 
 // entityGroup is a list of databases, clusters or tables.
 type entityGroup struct {
-	name    string
 	members []operand
 }
 

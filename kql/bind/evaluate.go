@@ -1,12 +1,11 @@
 package bind
 
 import (
-	"strconv"
-
 	"picket/kql/catalog"
 	"picket/kql/plan"
 	"picket/kql/syntax"
 	"picket/kql/value"
+	"strconv"
 )
 
 func (b *binder) evaluateOp(x *syntax.PipeExpr, in *table, op *syntax.EvaluateOp) operand {

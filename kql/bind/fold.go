@@ -2,12 +2,11 @@ package bind
 
 import (
 	"math"
-	"strings"
-
 	"picket/kql/eval"
 	"picket/kql/plan"
 	"picket/kql/syntax"
 	"picket/kql/value"
+	"strings"
 )
 
 // volatile functions give another value a row, or depend on more than their arguments.

@@ -1,11 +1,10 @@
 package bind
 
 import (
-	"strings"
-
 	"picket/kql/plan"
 	"picket/kql/syntax"
 	"picket/kql/value"
+	"strings"
 )
 
 // function is a lambda or a saved function.

@@ -3,18 +3,24 @@ package bind_test
 import (
 	"encoding/json"
 	"path/filepath"
-	"testing"
-
 	"picket/kql/bind"
 	"picket/kql/plan"
 	"picket/kql/syntax"
 	"picket/kql/value"
+	"testing"
 )
 
 func fuzzSchema() bind.Tables {
 	return bind.Tables{
-		"T": {{Name: "a", Type: value.Long}, {Name: "b", Type: value.String}, {Name: "c", Type: value.Int}, {Name: "d", Type: value.Dynamic},
-			{Name: "t", Type: value.Datetime}, {Name: "r", Type: value.Real}, {Name: "f", Type: value.Bool}},
+		"T": {
+			{Name: "a", Type: value.Long},
+			{Name: "b", Type: value.String},
+			{Name: "c", Type: value.Int},
+			{Name: "d", Type: value.Dynamic},
+			{Name: "t", Type: value.Datetime},
+			{Name: "r", Type: value.Real},
+			{Name: "f", Type: value.Bool},
+		},
 		"U": {{Name: "a", Type: value.Int}, {Name: "b", Type: value.String}, {Name: "x", Type: value.Long}},
 	}
 }

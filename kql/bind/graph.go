@@ -1,11 +1,10 @@
 package bind
 
 import (
-	"strings"
-
 	"picket/kql/plan"
 	"picket/kql/syntax"
 	"picket/kql/value"
+	"strings"
 )
 
 // graph is a graph value: the columns of its nodes and edges.

@@ -1,11 +1,10 @@
 package bind
 
 import (
-	"strings"
-
 	"picket/kql/plan"
 	"picket/kql/syntax"
 	"picket/kql/value"
+	"strings"
 )
 
 var joinKinds = map[string]plan.JoinKind{

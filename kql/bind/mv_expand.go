@@ -188,7 +188,6 @@ func (b *binder) checkOperators(x syntax.Expr, allowed func(syntax.Operator) boo
 		if !ok {
 			return
 		}
-		ok = true
 		switch p.Op.(type) {
 		case *syntax.PrintOp, *syntax.RangeOp, *syntax.MacroExpandOp:
 			ok = false

@@ -1,12 +1,11 @@
 package bind
 
 import (
-	"strconv"
-	"strings"
-
 	"picket/kql/catalog"
 	"picket/kql/syntax"
 	"picket/kql/value"
+	"strconv"
+	"strings"
 )
 
 // note is what naming needs to know of an expression that was bound.

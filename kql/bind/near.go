@@ -1,10 +1,9 @@
 package bind
 
 import (
+	"picket/kql/catalog"
 	"sort"
 	"strings"
-
-	"picket/kql/catalog"
 )
 
 type nearKind uint8

@@ -1,10 +1,9 @@
 package bind
 
 import (
-	"strings"
-
 	"picket/kql/syntax"
 	"picket/kql/value"
+	"strings"
 )
 
 // paramKind is what the value of an operator's parameter may be.

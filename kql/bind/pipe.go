@@ -2,11 +2,10 @@ package bind
 
 import (
 	"fmt"
-	"strconv"
-
 	"picket/kql/plan"
 	"picket/kql/syntax"
 	"picket/kql/value"
+	"strconv"
 )
 
 func itoa(n int) string { return strconv.Itoa(n) }

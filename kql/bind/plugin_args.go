@@ -1,10 +1,9 @@
 package bind
 
 import (
-	"strings"
-
 	"picket/kql/catalog"
 	"picket/kql/value"
+	"strings"
 )
 
 // unpackFull is bag_unpack as the engine takes it: the editor service knows the first two parameters only.

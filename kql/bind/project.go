@@ -1,11 +1,10 @@
 package bind
 
 import (
-	"sort"
-	"strings"
-
 	"picket/kql/plan"
 	"picket/kql/syntax"
+	"sort"
+	"strings"
 )
 
 // projStyle is the flavour of a projection's naming rules.

@@ -1,10 +1,9 @@
 package bind
 
 import (
-	"strings"
-
 	"picket/kql/plan"
 	"picket/kql/syntax"
+	"strings"
 )
 
 // facetOp gives a table of counts a column, and what the with part makes of the input.

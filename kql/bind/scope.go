@@ -175,7 +175,6 @@ type shared struct {
 	materialized bool
 	refs         []*plan.SharedRef
 	entry        *plan.Shared // set when it gets a number
-	always       bool
 }
 
 // share gives t a name under which it can be read several times.

@@ -1,11 +1,10 @@
 package bind
 
 import (
-	"strings"
-
 	"picket/kql/plan"
 	"picket/kql/syntax"
 	"picket/kql/value"
+	"strings"
 )
 
 // searchScope is the predicate of a search or find at hand.

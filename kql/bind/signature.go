@@ -1,11 +1,10 @@
 package bind
 
 import (
-	"strings"
-
 	"picket/kql/catalog"
 	"picket/kql/syntax"
 	"picket/kql/value"
+	"strings"
 )
 
 // arg is one argument of a call or operand of an operator.

@@ -92,9 +92,11 @@ func (t typ) isInteger() bool { return t.v == value.Int || t.v == value.Long || 
 func (t typ) isNumeric() bool {
 	return t.v == value.Int || t.v == value.Long || t.v == value.Real || t.v == value.Decimal || t.isUnknown()
 }
+
 func (t typ) isSummable() bool {
 	return t.isNumeric() || t.v == value.Datetime || t.v == value.Timespan
 }
+
 func (t typ) isOrderable() bool {
 	return t.isSummable() || t.v == value.String || t.v == value.Bool
 }

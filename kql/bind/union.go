@@ -1,13 +1,12 @@
 package bind
 
 import (
-	"slices"
-	"strings"
-
 	"picket/kql/catalog"
 	"picket/kql/plan"
 	"picket/kql/syntax"
 	"picket/kql/value"
+	"slices"
+	"strings"
 )
 
 func lookupOperator(name string) (*catalog.Function, bool) { return catalog.LookupOperator(name) }

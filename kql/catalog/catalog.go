@@ -16,9 +16,8 @@
 package catalog
 
 import (
-	"sort"
-
 	"picket/kql/value"
+	"sort"
 )
 
 // ParamKind says which argument types a parameter takes.

@@ -1,10 +1,9 @@
 package catalog
 
 import (
+	"picket/kql/value"
 	"sort"
 	"testing"
-
-	"picket/kql/value"
 )
 
 func TestTablesAreSortedAndWhole(t *testing.T) {

@@ -2,11 +2,10 @@ package catalog
 
 import (
 	"fmt"
+	"picket/kql/value"
 	"strconv"
 	"strings"
 	"sync"
-
-	"picket/kql/value"
 )
 
 // GrammarOp is the kind of a piece of a command's grammar.

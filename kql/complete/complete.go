@@ -1,14 +1,13 @@
 package complete
 
 import (
-	"sort"
-	"strings"
-	"unicode/utf8"
-
 	"picket/kql/bind"
 	"picket/kql/help"
 	"picket/kql/syntax"
 	"picket/kql/value"
+	"sort"
+	"strings"
+	"unicode/utf8"
 )
 
 // Kind is what an item is.

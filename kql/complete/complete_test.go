@@ -1,12 +1,11 @@
 package complete
 
 import (
+	"picket/kql/bind"
+	"picket/kql/value"
 	"slices"
 	"strings"
 	"testing"
-
-	"picket/kql/bind"
-	"picket/kql/value"
 )
 
 var tables = bind.Tables{

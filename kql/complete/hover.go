@@ -2,11 +2,10 @@ package complete
 
 import (
 	"fmt"
-	"strings"
-
 	"picket/kql/bind"
 	"picket/kql/help"
 	"picket/kql/syntax"
+	"strings"
 )
 
 // About is what stands at a place.

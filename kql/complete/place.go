@@ -1,12 +1,11 @@
 package complete
 
 import (
-	"strings"
-	"unicode/utf8"
-
 	"picket/kql/bind"
 	"picket/kql/syntax"
 	"picket/kql/value"
+	"strings"
+	"unicode/utf8"
 )
 
 // maxText bounds what is looked at before a place.
@@ -86,9 +85,11 @@ func hyphened(text string, from int) int {
 	return from
 }
 
-var hyphenNames = []string{"assert-schema", "graph-mark-components", "graph-match", "graph-shortest-paths", "graph-to-table", "graph-where-nodes",
+var hyphenNames = []string{
+	"assert-schema", "graph-mark-components", "graph-match", "graph-shortest-paths", "graph-to-table", "graph-where-nodes",
 	"graph-where-edges", "macro-expand", "make-graph", "make-series", "mv-apply", "mv-expand", "parse-kv", "parse-where", "project-away",
-	"project-by-names", "project-keep", "project-rename", "project-reorder", "sample-distinct", "top-hitters", "top-nested"}
+	"project-by-names", "project-keep", "project-rename", "project-reorder", "sample-distinct", "top-hitters", "top-nested",
+}
 
 func closed(s string) bool {
 	s = strings.TrimLeft(s, "@hH")

@@ -2,10 +2,9 @@ package dialect
 
 import (
 	"fmt"
-	"strings"
-
 	"picket/kql/plan"
 	"picket/kql/value"
+	"strings"
 )
 
 // rowAggregate is what takes several columns from one row: arg_max, arg_min, take_any of several. DuckDB has these

@@ -3,7 +3,6 @@ package dialect
 import (
 	"fmt"
 	"math"
-
 	"picket/kql/plan"
 	"picket/kql/value"
 )

@@ -2,11 +2,10 @@ package dialect
 
 import (
 	"math"
-	"strings"
-
 	"picket/kql/eval"
 	"picket/kql/plan"
 	"picket/kql/value"
+	"strings"
 )
 
 func compareCalls(m map[string]callFunc) {

@@ -2,7 +2,6 @@ package dialect
 
 import (
 	"fmt"
-
 	"picket/kql/plan"
 	"picket/kql/value"
 )

@@ -4,17 +4,16 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"regexp"
-	"strconv"
-	"strings"
-	"testing"
-
 	"picket/kql/bind"
 	"picket/kql/exec"
 	"picket/kql/plan"
 	"picket/kql/syntax"
 	"picket/kql/value"
 	"picket/lake/duck"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
 )
 
 var ctx = context.Background()
@@ -40,8 +39,15 @@ func conn(t testing.TB) *duck.Conn {
 // expressions' letters and digits are Go's; upper() differs for one letter.
 func TestCodePoints(t *testing.T) {
 	c := conn(t)
-	s := value.Schema{{Name: "i", Type: value.Long}, {Name: "l", Type: value.String}, {Name: "u", Type: value.String}, {Name: "t", Type: value.Bool},
-		{Name: "w", Type: value.Bool}, {Name: "f", Type: value.Bool}, {Name: "dot", Type: value.Bool}}
+	s := value.Schema{
+		{Name: "i", Type: value.Long},
+		{Name: "l", Type: value.String},
+		{Name: "u", Type: value.String},
+		{Name: "t", Type: value.Bool},
+		{Name: "w", Type: value.Bool},
+		{Name: "f", Type: value.Bool},
+		{Name: "dot", Type: value.Bool},
+	}
 	word, fold := regexp.MustCompile(`[\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}]`), regexp.MustCompile(`(?i)[a-z]`)
 	sql := `SELECT i::BIGINT, lower(chr(i::INT)), upper(chr(i::INT)), regexp_matches(chr(i::INT), '[\p{L}\p{Nd}]'), regexp_matches(chr(i::INT), '[\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}]'), regexp_matches(chr(i::INT), '(?i)[a-z]'), regexp_matches(chr(i::INT), '.') FROM range(1, 1114112) r(i) WHERE i NOT BETWEEN 55296 AND 57343`
 	n := 0
@@ -77,12 +83,29 @@ func TestCodePoints(t *testing.T) {
 
 // values are rows with what is apt to go wrong, one type a column.
 func values() *value.Frame {
-	s := value.Schema{{Name: "id", Type: value.Long}, {Name: "b", Type: value.Bool}, {Name: "i", Type: value.Int}, {Name: "l", Type: value.Long}, {Name: "r", Type: value.Real}, {Name: "s", Type: value.String},
-		{Name: "u", Type: value.String}, {Name: "d", Type: value.Datetime}, {Name: "e", Type: value.Datetime}, {Name: "t", Type: value.Timespan}, {Name: "g", Type: value.GUID}, {Name: "p", Type: value.Dynamic}, {Name: "j", Type: value.String}}
-	texts := []string{"", "a", "A", "mimikatz", "Run MIMIKATZ.exe", "x_mimikatz-y", "mimikatzen", "\u212Aelvin", "\u0130stanbul", "straße", "foo bar", "12", "-7", "+5", "0x1F", " 7 ", "1.5", "1e3", "nan", "École", "日本語 has", "a\nb", "{}", "null",
-		"true", "TRUE", "False ", `x'y"z`, `C:\Windows`, "10.0.0.1", "9223372036854775808", "ſ", "a-b-c", "%_", ".*", "[a]", "éa", "á", "12345678901", "ǅ"}
-	docs := []string{"", `{"a":"x","n":1,"x":1.5,"o":{"b":[1,"k",{"c":"z"}]}}`, `{"a":null}`, `[1,"two"]`, `"text"`, `{"a":"{not json","n":"12"}`, `{"a":"","n":2.5}`, `{"a":true,"n":false}`, `{"a":["q"],"n":123456789012345678901}`,
-		`{"a":"12","n":-3,"x":1e21}`, `{"a":{"z":1}}`, `{}`, `7`, `{"a":"École","n":0.1}`, `{"a":"-","x":"0.5"}`, `{"a":12,"n":1e2}`, `{"a":1.25,"n":"x"}`, `{"a":{"k":[1.5,{"z":"1.2.3 é \\ \" / \n"}],"m":1234567890123}}`, `{"a":[1e300,"\u0001"]}`, `{"a":[0.1234567]}`, `{"a":[12345678901.5, 1e-7]}`}
+	s := value.Schema{
+		{Name: "id", Type: value.Long},
+		{Name: "b", Type: value.Bool},
+		{Name: "i", Type: value.Int},
+		{Name: "l", Type: value.Long},
+		{Name: "r", Type: value.Real},
+		{Name: "s", Type: value.String},
+		{Name: "u", Type: value.String},
+		{Name: "d", Type: value.Datetime},
+		{Name: "e", Type: value.Datetime},
+		{Name: "t", Type: value.Timespan},
+		{Name: "g", Type: value.GUID},
+		{Name: "p", Type: value.Dynamic},
+		{Name: "j", Type: value.String},
+	}
+	texts := []string{
+		"", "a", "A", "mimikatz", "Run MIMIKATZ.exe", "x_mimikatz-y", "mimikatzen", "\u212Aelvin", "\u0130stanbul", "straße", "foo bar", "12", "-7", "+5", "0x1F", " 7 ", "1.5", "1e3", "nan", "École", "日本語 has", "a\nb", "{}", "null",
+		"true", "TRUE", "False ", `x'y"z`, `C:\Windows`, "10.0.0.1", "9223372036854775808", "ſ", "a-b-c", "%_", ".*", "[a]", "éa", "á", "12345678901", "ǅ",
+	}
+	docs := []string{
+		"", `{"a":"x","n":1,"x":1.5,"o":{"b":[1,"k",{"c":"z"}]}}`, `{"a":null}`, `[1,"two"]`, `"text"`, `{"a":"{not json","n":"12"}`, `{"a":"","n":2.5}`, `{"a":true,"n":false}`, `{"a":["q"],"n":123456789012345678901}`,
+		`{"a":"12","n":-3,"x":1e21}`, `{"a":{"z":1}}`, `{}`, `7`, `{"a":"École","n":0.1}`, `{"a":"-","x":"0.5"}`, `{"a":12,"n":1e2}`, `{"a":1.25,"n":"x"}`, `{"a":{"k":[1.5,{"z":"1.2.3 é \\ \" / \n"}],"m":1234567890123}}`, `{"a":[1e300,"\u0001"]}`, `{"a":[0.1234567]}`, `{"a":[12345678901.5, 1e-7]}`,
+	}
 	longs := []int64{0, 1, -1, 7, -5, 10, 60, math.MaxInt64, math.MinInt64, 1 << 53, -100, 4625}
 	reals := []float64{0, math.Copysign(0, -1), 1.5, -2.5, 1e308, math.Inf(1), math.Inf(-1), math.NaN(), 0.1, 3}
 	times := []int64{0, 1, 10, value.MaxDatetime, 638000000000000000, 638000000000000007, 621355968000000000, 621355967999999999, 630822816000000000}
@@ -118,8 +141,10 @@ func values() *value.Frame {
 		} else {
 			null(11)
 		}
-		set(12, value.OfString([]string{"", `{"a":1}`, `{"a":1,"a":2}`, `{"a":"x","o":{"k":"v","k":"w"}}`, `{"o":{"k":"é","a":3},"a":null}`, `[{"a":1},2]`, `{"a":`, "plain", `"text"`, "12", "null", `{"a":[1,]}`,
-			`{"a":NaN}`, "{\"a\":\"x\ny\"}", " {\n \"a\" : true } ", `{"\u0061":5,"a":6}`, `{"a":"C:\\x","b":"\"a\""}`, "nan", "-inf", "1 2", `{"a":{"a":{"a":1}}}`, "[1,2", `{"a":1.50}`}[i%23]))
+		set(12, value.OfString([]string{
+			"", `{"a":1}`, `{"a":1,"a":2}`, `{"a":"x","o":{"k":"v","k":"w"}}`, `{"o":{"k":"é","a":3},"a":null}`, `[{"a":1},2]`, `{"a":`, "plain", `"text"`, "12", "null", `{"a":[1,]}`,
+			`{"a":NaN}`, "{\"a\":\"x\ny\"}", " {\n \"a\" : true } ", `{"\u0061":5,"a":6}`, `{"a":"C:\\x","b":"\"a\""}`, "nan", "-inf", "1 2", `{"a":{"a":{"a":1}}}`, "[1,2", `{"a":1.50}`,
+		}[i%23]))
 		for k := 2; k <= 10; k++ {
 			if k != 5 && k != 6 && (i+k)%8 == 0 {
 				null(k)

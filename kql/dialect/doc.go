@@ -15,10 +15,9 @@
 package dialect
 
 import (
-	"strings"
-
 	"picket/kql/plan"
 	"picket/kql/value"
+	"strings"
 )
 
 // Tables gives base tables as SQL.

@@ -2,10 +2,9 @@ package dialect
 
 import (
 	"fmt"
-	"strings"
-
 	"picket/kql/plan"
 	"picket/kql/value"
+	"strings"
 )
 
 func dynamicCalls(m map[string]callFunc) {

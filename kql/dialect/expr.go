@@ -2,7 +2,6 @@ package dialect
 
 import (
 	"maps"
-
 	"picket/kql/plan"
 	"picket/kql/value"
 )

@@ -1,10 +1,9 @@
 package dialect
 
 import (
-	"strings"
-
 	"picket/kql/plan"
 	"picket/kql/value"
+	"strings"
 )
 
 // join joins on keys that SQL compares as KQL does; null equals null.

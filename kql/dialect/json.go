@@ -2,10 +2,9 @@ package dialect
 
 import (
 	"fmt"
-	"strings"
-
 	"picket/kql/plan"
 	"picket/kql/value"
+	"strings"
 )
 
 // key is a property on the way to a place inside a document.

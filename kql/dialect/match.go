@@ -2,12 +2,11 @@ package dialect
 
 import (
 	"fmt"
+	"picket/kql/plan"
+	"picket/kql/value"
 	"strings"
 	"unicode"
 	"unicode/utf8"
-
-	"picket/kql/plan"
-	"picket/kql/value"
 )
 
 // The string operators. DuckDB's lower() maps every code point as Go's strings.ToLower does (the tests go through

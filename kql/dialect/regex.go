@@ -2,11 +2,10 @@ package dialect
 
 import (
 	"fmt"
-	"strings"
-
 	"picket/kql/eval"
 	"picket/kql/plan"
 	"picket/kql/value"
+	"strings"
 )
 
 func regexCalls(m map[string]callFunc) {

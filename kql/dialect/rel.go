@@ -2,11 +2,10 @@ package dialect
 
 import (
 	"fmt"
-	"strconv"
-	"strings"
-
 	"picket/kql/plan"
 	"picket/kql/value"
+	"strconv"
+	"strings"
 )
 
 // maxExpr is the length of an expression beyond which a sub-select gives it a name; maxSQL bounds a statement.

@@ -2,10 +2,9 @@ package dialect
 
 import (
 	"fmt"
-	"strings"
-
 	"picket/kql/plan"
 	"picket/kql/value"
+	"strings"
 )
 
 // scan reads a base table; a table without rows is an empty one.

@@ -2,10 +2,9 @@ package dialect
 
 import (
 	"fmt"
-	"regexp"
-
 	"picket/kql/plan"
 	"picket/kql/value"
+	"regexp"
 )
 
 // orderable reports whether SQL orders a type as KQL does.

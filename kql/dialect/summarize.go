@@ -2,10 +2,9 @@ package dialect
 
 import (
 	"fmt"
-	"strings"
-
 	"picket/kql/plan"
 	"picket/kql/value"
+	"strings"
 )
 
 // groupable reports whether SQL puts values of a type into the same groups as KQL.

@@ -3,10 +3,9 @@ package dialect
 import (
 	"fmt"
 	"math"
-	"strings"
-
 	"picket/kql/plan"
 	"picket/kql/value"
+	"strings"
 )
 
 func fail() string { return "error('" + inexact + "')" }

@@ -1,10 +1,9 @@
 package dialect
 
 import (
-	"strings"
-
 	"picket/kql/plan"
 	"picket/kql/value"
+	"strings"
 )
 
 // union appends its inputs, column by column.

@@ -1,11 +1,10 @@
 package eval
 
 import (
+	"picket/kql/value"
 	"slices"
 
 	"github.com/shopspring/decimal"
-
-	"picket/kql/value"
 )
 
 // arrayFuncs are the functions of arrays. array_sort_asc and array_sort_desc have one result for each array: they

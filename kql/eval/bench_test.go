@@ -2,9 +2,8 @@ package eval
 
 import (
 	"fmt"
-	"testing"
-
 	"picket/kql/value"
+	"testing"
 )
 
 // BenchmarkHot times the functions that queries over logs spend their time in, over 100 000 rows.

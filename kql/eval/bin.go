@@ -2,10 +2,9 @@ package eval
 
 import (
 	"math"
+	"picket/kql/value"
 
 	"github.com/shopspring/decimal"
-
-	"picket/kql/value"
 )
 
 func binFuncs(t table) {

@@ -3,11 +3,10 @@ package eval
 import (
 	"encoding/hex"
 	"math"
+	"picket/kql/value"
 	"strings"
 
 	"github.com/shopspring/decimal"
-
-	"picket/kql/value"
 )
 
 func convertFuncs(t table) {

@@ -3,14 +3,13 @@ package eval
 import (
 	"fmt"
 	"math/rand"
+	"picket/kql/catalog"
+	"picket/kql/value"
 	"sort"
 	"strings"
 	"testing"
 
 	"github.com/shopspring/decimal"
-
-	"picket/kql/catalog"
-	"picket/kql/value"
 )
 
 // elsewhere are the catalogue's functions that are no functions of values: other stages resolve them.
@@ -167,8 +166,10 @@ func randomVector(r *rand.Rand, t value.Type, n int, constant bool, p catalog.Pa
 func randomValue(r *rand.Rand, t value.Type, p catalog.Param) value.Value {
 	longs := []int64{0, 1, -1, 2, 7, 100, -100, 1 << 31, -1 << 63, 1<<63 - 1, 24, 3}
 	reals := []float64{0, 1, -1, 0.5, -73.95, 40.7, 1e300, -1e-300, 89, 181}
-	texts := []string{"", "a", "hello world", "été", "127.0.0.1", "1.2.3.4/24", "::1", "https://u:p@h:1/x?a=b#c", `{"a":[1,{"b":null}]}`,
-		"2020-01-01", "1.02:03:04", "(a)(b)?", "[", "%41+b", "\x00\xff", "$.a[0]", "year", "week", "yyyy-MM-dd", "avg", "89c25", "xn--caf-dma", "POINT(1 2)"}
+	texts := []string{
+		"", "a", "hello world", "été", "127.0.0.1", "1.2.3.4/24", "::1", "https://u:p@h:1/x?a=b#c", `{"a":[1,{"b":null}]}`,
+		"2020-01-01", "1.02:03:04", "(a)(b)?", "[", "%41+b", "\x00\xff", "$.a[0]", "year", "week", "yyyy-MM-dd", "avg", "89c25", "xn--caf-dma", "POINT(1 2)",
+	}
 	if len(p.Values) > 0 && t == value.String {
 		return value.OfString(p.Values[r.Intn(len(p.Values))])
 	}
@@ -190,9 +191,11 @@ func randomValue(r *rand.Rand, t value.Type, p catalog.Param) value.Value {
 	case value.String:
 		return value.OfString(texts[r.Intn(len(texts))])
 	}
-	dynamics := []string{`[]`, `{}`, `[1,2,3]`, `["a",null,{"x":1}]`, `{"a":1,"b":[1,2]}`, `[1.5,null,-2,7,7,7,9]`, `"text"`, `5`, `true`, `[[1],[2,3]]`,
+	dynamics := []string{
+		`[]`, `{}`, `[1,2,3]`, `["a",null,{"x":1}]`, `{"a":1,"b":[1,2]}`, `[1.5,null,-2,7,7,7,9]`, `"text"`, `5`, `true`, `[[1],[2,3]]`,
 		`{"type":"Polygon","coordinates":[[[0,0],[2,0],[2,2],[0,0]]]}`, `{"type":"LineString","coordinates":[[0,0],[1,1]]}`, `{"type":"Polygon"}`,
-		`["10.0.0.0/8","x"]`, `[true,false,1,"y"]`}
+		`["10.0.0.0/8","x"]`, `[true,false,1,"y"]`,
+	}
 	d, _ := value.ParseJSON(dynamics[r.Intn(len(dynamics))])
 	return value.OfDynamic(d)
 }

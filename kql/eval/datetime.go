@@ -2,9 +2,8 @@ package eval
 
 import (
 	"math"
-	"strings"
-
 	"picket/kql/value"
+	"strings"
 )
 
 func datetimeFuncs(t table) {

@@ -1,10 +1,9 @@
 package eval
 
 import (
+	"picket/kql/value"
 	"strconv"
 	"strings"
-
-	"picket/kql/value"
 )
 
 // maxElements bounds the array that one call may build.

@@ -1,9 +1,8 @@
 package eval
 
 import (
-	"testing"
-
 	"picket/kql/value"
+	"testing"
 )
 
 func TestDynamics(t *testing.T) {

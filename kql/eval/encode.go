@@ -11,10 +11,9 @@ import (
 	"hash/crc32"
 	"io"
 	"net/url"
+	"picket/kql/value"
 	"strings"
 	"unicode/utf8"
-
-	"picket/kql/value"
 )
 
 func encodeFuncs(t table) {

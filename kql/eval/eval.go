@@ -20,9 +20,8 @@ package eval
 import (
 	"fmt"
 	"math/rand"
-	"sync"
-
 	"picket/kql/value"
+	"sync"
 )
 
 // Func computes one scalar function over n rows. Arguments keep the types that the binder found; ret is the

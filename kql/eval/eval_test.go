@@ -2,9 +2,8 @@ package eval
 
 import (
 	"math"
-	"testing"
-
 	"picket/kql/value"
+	"testing"
 )
 
 // Shorthands for arguments of test calls.

@@ -2,12 +2,11 @@ package eval
 
 import (
 	"math"
+	"picket/kql/value"
 
 	"github.com/golang/geo/r3"
 	"github.com/golang/geo/s1"
 	"github.com/golang/geo/s2"
-
-	"picket/kql/value"
 )
 
 // Geography: GeoJSON on a sphere, edges are arcs of great circles, distances in meters. Arguments that are no

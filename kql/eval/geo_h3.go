@@ -2,12 +2,11 @@ package eval
 
 import (
 	"math"
+	"picket/kql/eval/h3"
+	"picket/kql/value"
 	"slices"
 
 	"github.com/golang/geo/s2"
-
-	"picket/kql/eval/h3"
-	"picket/kql/value"
 )
 
 func geoH3Funcs(t table) {

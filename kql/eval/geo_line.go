@@ -2,11 +2,10 @@ package eval
 
 import (
 	"math"
+	"picket/kql/value"
 
 	"github.com/golang/geo/s1"
 	"github.com/golang/geo/s2"
-
-	"picket/kql/value"
 )
 
 func geoLineFuncs(t table) {

@@ -2,10 +2,9 @@ package eval
 
 import (
 	"math"
+	"picket/kql/value"
 
 	"github.com/golang/geo/s2"
-
-	"picket/kql/value"
 )
 
 func geoPointFuncs(t table) {

@@ -2,12 +2,11 @@ package eval
 
 import (
 	"math"
+	"picket/kql/value"
 	"sort"
 
 	"github.com/golang/geo/s1"
 	"github.com/golang/geo/s2"
-
-	"picket/kql/value"
 )
 
 func geoPolygonFuncs(t table) {
@@ -178,8 +177,10 @@ func geoPolygonFuncs(t table) {
 			return rs, area, true, nil
 		})
 	})
-	for _, name := range []string{"__geo_polygon_s2cell_covering_level", "__geo_polygon_validate", "__geo_line_s2cell_covering_level",
-		"__geo_line_validate", "__geo_length_to_s2cell_level"} {
+	for _, name := range []string{
+		"__geo_polygon_s2cell_covering_level", "__geo_polygon_validate", "__geo_line_s2cell_covering_level",
+		"__geo_line_validate", "__geo_length_to_s2cell_level",
+	} {
 		t.pure(name, func(*Ctx, value.Type, int, []*value.Vector) (*value.Vector, error) {
 			return nil, refuse(name, "is internal to the service")
 		})

@@ -1,10 +1,9 @@
 package eval
 
 import (
+	"picket/kql/value"
 	"strconv"
 	"strings"
-
-	"picket/kql/value"
 )
 
 // geoWKTFuncs is geo_from_wkt(): well-known text to GeoJSON, null for what is none.

@@ -7,10 +7,9 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"math"
+	"picket/kql/value"
 
 	"github.com/cespare/xxhash/v2"
-
-	"picket/kql/value"
 )
 
 func hashFuncs(t table) {

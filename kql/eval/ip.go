@@ -3,10 +3,9 @@ package eval
 import (
 	"fmt"
 	"net/netip"
+	"picket/kql/value"
 	"strconv"
 	"strings"
-
-	"picket/kql/value"
 )
 
 func ipFuncs(t table) {

@@ -1,11 +1,10 @@
 package eval
 
 import (
+	"picket/kql/value"
 	"strings"
 	"unicode"
 	"unicode/utf8"
-
-	"picket/kql/value"
 )
 
 // matchFuncs are the string operators. Terms are maximal runs of Unicode letters and digits, so that an

@@ -3,10 +3,9 @@ package eval
 import (
 	"math"
 	"math/bits"
+	"picket/kql/value"
 
 	"github.com/shopspring/decimal"
-
-	"picket/kql/value"
 )
 
 func mathFuncs(t table) {

@@ -1,12 +1,11 @@
 package eval
 
 import (
+	"picket/kql/value"
 	"strconv"
 	"strings"
 
 	"github.com/shopspring/decimal"
-
-	"picket/kql/value"
 )
 
 func parseFuncs(t table) {

@@ -1,11 +1,10 @@
 package eval
 
 import (
+	"picket/kql/value"
 	"regexp"
 	"strconv"
 	"strings"
-
-	"picket/kql/value"
 )
 
 func regexFuncs(t table) {

@@ -3,10 +3,9 @@ package eval
 import (
 	"cmp"
 	"math"
+	"picket/kql/value"
 
 	"github.com/shopspring/decimal"
-
-	"picket/kql/value"
 )
 
 func relationFuncs(t table) {

@@ -2,7 +2,6 @@ package eval
 
 import (
 	"math"
-
 	"picket/kql/value"
 )
 

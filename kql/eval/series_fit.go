@@ -2,7 +2,6 @@ package eval
 
 import (
 	"math"
-
 	"picket/kql/value"
 )
 
@@ -16,9 +15,11 @@ func seriesFitFuncs(t table) {
 
 var (
 	fitLineNames  = []string{"rsquare", "slope", "variance", "rvariance", "interception", "line_fit"}
-	fit2LineNames = []string{"rsquare", "split_idx", "variance", "rvariance", "line_fit",
+	fit2LineNames = []string{
+		"rsquare", "split_idx", "variance", "rvariance", "line_fit",
 		"right_rsquare", "right_slope", "right_interception", "right_variance", "right_rvariance",
-		"left_rsquare", "left_slope", "left_interception", "left_variance", "left_rvariance"}
+		"left_rsquare", "left_slope", "left_interception", "left_variance", "left_rvariance",
+	}
 )
 
 // seriesFit adapts a fit to a tuple, or to a bag of its names.
@@ -108,7 +109,7 @@ func fit2Lines(y []float64) []any {
 		return nil
 	}
 	// sums of prefixes give the residual of any part in constant time
-	var sx, sy, sxx, sxy, syy = make([]float64, n+1), make([]float64, n+1), make([]float64, n+1), make([]float64, n+1), make([]float64, n+1)
+	sx, sy, sxx, sxy, syy := make([]float64, n+1), make([]float64, n+1), make([]float64, n+1), make([]float64, n+1), make([]float64, n+1)
 	m := mean(y)
 	for i, f := range y {
 		x, v := float64(i), f-m
@@ -131,10 +132,12 @@ func fit2Lines(y []float64) []any {
 	}
 	left, right, whole := fitLine(y[:split]), fitLine(y[split:]), fitLine(y)
 	total := left.rss + right.rss
-	return []any{rSquare(total, whole.tss), int64(split), whole.variance, total / float64(n-1),
+	return []any{
+		rSquare(total, whole.tss), int64(split), whole.variance, total / float64(n-1),
 		toArray(append(append([]float64{}, left.fit...), right.fit...)),
 		right.rsquare, right.slope, right.interception, right.variance, right.rvariance,
-		left.rsquare, left.slope, left.interception, left.variance, left.rvariance}
+		left.rsquare, left.slope, left.interception, left.variance, left.rvariance,
+	}
 }
 
 func fit2LinesDynamic(_ *Ctx, _ value.Type, n int, args []*value.Vector) (*value.Vector, error) {

@@ -3,9 +3,8 @@ package eval
 import (
 	"cmp"
 	"math"
-	"slices"
-
 	"picket/kql/value"
+	"slices"
 )
 
 // seriesSeasonFuncs find periods and take series apart. The service does not publish how it scores periods:
@@ -280,8 +279,10 @@ type parts struct{ baseline, seasonal, trend, residual []float64 }
 
 func decompose(y []float64, length int64, trend string, test int, threshold float64) parts {
 	learn := max(0, len(y)-test)
-	p := parts{seasonal: seasonOf(y, learn, length, threshold), trend: make([]float64, len(y)),
-		baseline: make([]float64, len(y)), residual: make([]float64, len(y))}
+	p := parts{
+		seasonal: seasonOf(y, learn, length, threshold), trend: make([]float64, len(y)),
+		baseline: make([]float64, len(y)), residual: make([]float64, len(y)),
+	}
 	var xs, ds []float64
 	for i := range learn {
 		if !math.IsNaN(y[i]) {

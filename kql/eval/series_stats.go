@@ -2,9 +2,8 @@ package eval
 
 import (
 	"math"
-	"slices"
-
 	"picket/kql/value"
+	"slices"
 )
 
 func seriesStatsFuncs(t table) {

@@ -1,13 +1,12 @@
 package eval
 
 import (
+	"picket/kql/value"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
-
-	"picket/kql/value"
 )
 
 // maxText bounds the text that one function call may build, in bytes.

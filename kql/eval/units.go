@@ -2,9 +2,8 @@ package eval
 
 import (
 	"math"
-	"strings"
-
 	"picket/kql/value"
+	"strings"
 )
 
 // unit turns an amount into the base unit of its family: base = amount*scale + shift.

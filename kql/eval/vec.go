@@ -2,10 +2,9 @@ package eval
 
 import (
 	"math"
+	"picket/kql/value"
 
 	"github.com/shopspring/decimal"
-
-	"picket/kql/value"
 )
 
 // col reads one argument as elements of T whatever its type and whether it is constant.
@@ -86,25 +85,6 @@ func dyns(v *value.Vector) col[any] {
 		d[i] = value.Elem(v, i)
 	}
 	return col[any]{d, nil, stepOf(v)}
-}
-
-// nullsOf marks the rows where any argument is null; nil when none can be.
-func nullsOf(n int, args ...*value.Vector) []bool {
-	var out []bool
-	for _, a := range args {
-		if a.Type == value.String || a.Type != value.Dynamic && a.Null == nil {
-			continue
-		}
-		for i := 0; i < n; i++ {
-			if a.IsNull(i) {
-				if out == nil {
-					out = make([]bool, n)
-				}
-				out[i] = true
-			}
-		}
-	}
-	return out
 }
 
 // str1 adapts a function of a text to a column.
@@ -212,15 +192,6 @@ func boolRows(n int, f func(i int) bool) *value.Vector {
 		if f(i) {
 			out.I[i] = 1
 		}
-	}
-	return out
-}
-
-// rowsOf builds a column of a type from a function that boxes; for functions off the hot paths.
-func rowsOf(t value.Type, n int, f func(i int) value.Value) *value.Vector {
-	out := value.New(t, n)
-	for i := 0; i < n; i++ {
-		out.Set(i, f(i))
 	}
 	return out
 }

@@ -1,9 +1,9 @@
 package eval
 
 import (
-	"github.com/shopspring/decimal"
-
 	"picket/kql/value"
+
+	"github.com/shopspring/decimal"
 )
 
 // windowFuncs look at other rows: they must be called once with the whole serialized column.

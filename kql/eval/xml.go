@@ -3,9 +3,8 @@ package eval
 import (
 	"encoding/xml"
 	"io"
-	"strings"
-
 	"picket/kql/value"
+	"strings"
 )
 
 // Limits of parse_xml(): longer or deeper text gives null.

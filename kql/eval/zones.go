@@ -1,10 +1,10 @@
 package eval
 
 import (
-	"time"
-	_ "time/tzdata" // zones do not depend on the machine
-
 	"picket/kql/value"
+	"time"
+	_ "time/tzdata"
+	// zones do not depend on the machine
 )
 
 func zoneFuncs(t table) {

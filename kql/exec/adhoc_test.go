@@ -2,10 +2,9 @@ package exec
 
 import (
 	"os"
+	"picket/kql/kqltest"
 	"strings"
 	"testing"
-
-	"picket/kql/kqltest"
 )
 
 // TestAdhoc answers the query of PICKET_QUERY.

@@ -1,10 +1,9 @@
 package exec
 
 import (
-	"testing"
-
 	"picket/kql/bind"
 	"picket/kql/syntax"
+	"testing"
 )
 
 // BenchmarkOperators runs typical operators over a million generated rows.

@@ -6,17 +6,16 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"sort"
-	"strings"
-	"testing"
-	"time"
-
 	"picket/kql/bind"
 	"picket/kql/eval"
 	"picket/kql/kqltest"
 	"picket/kql/plan"
 	"picket/kql/syntax"
 	"picket/kql/value"
+	"sort"
+	"strings"
+	"testing"
+	"time"
 )
 
 // madeUpRows is a source that makes rows up: every query of the content must run over whatever a table may hold.

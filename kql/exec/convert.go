@@ -1,11 +1,10 @@
 package exec
 
 import (
+	"picket/kql/value"
 	"strings"
 
 	"github.com/shopspring/decimal"
-
-	"picket/kql/value"
 )
 
 // commonType gives the type in which values of two types can be compared as join keys.

@@ -8,14 +8,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"picket/kql/bind"
+	"picket/kql/kqltest"
+	"picket/kql/syntax"
 	"sort"
 	"strings"
 	"testing"
 	"time"
-
-	"picket/kql/bind"
-	"picket/kql/kqltest"
-	"picket/kql/syntax"
 )
 
 // shared finds the conformance data: $PICKET_SHARED, by default ../shared beside the repository.

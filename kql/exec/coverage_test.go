@@ -1,10 +1,9 @@
 package exec
 
 import (
-	"testing"
-
 	"picket/kql/catalog"
 	"picket/kql/eval/agg"
+	"testing"
 )
 
 // TestCoverage holds the catalogue and the interpreter together: what is listed here as missing is refused by name.

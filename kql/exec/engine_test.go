@@ -3,13 +3,12 @@ package exec
 import (
 	"context"
 	"fmt"
-	"testing"
-
 	"picket/kql/bind"
 	"picket/kql/kqltest"
 	"picket/kql/plan"
 	"picket/kql/syntax"
 	"picket/kql/value"
+	"testing"
 )
 
 // now is the instant of all test queries: 2026-01-01T00:00:00Z.

@@ -3,11 +3,10 @@ package exec
 import (
 	"context"
 	"fmt"
-	"slices"
-	"sort"
-
 	"picket/kql/plan"
 	"picket/kql/value"
+	"slices"
+	"sort"
 )
 
 // plugin runs one plugin of the evaluate operator over all rows of its input.

@@ -6,11 +6,10 @@ import (
 	"fmt"
 	"iter"
 	"math/rand"
-	"time"
-
 	"picket/kql/eval"
 	"picket/kql/plan"
 	"picket/kql/value"
+	"time"
 )
 
 // Frames is a stream of row batches; it ends after the first error.

@@ -3,12 +3,11 @@ package exec
 import (
 	"context"
 	"errors"
+	"picket/kql/plan"
+	"picket/kql/value"
 	"strings"
 	"testing"
 	"time"
-
-	"picket/kql/plan"
-	"picket/kql/value"
 )
 
 func col(id plan.ColID, name string, t value.Type) plan.Col {

@@ -2,11 +2,10 @@ package exec
 
 import (
 	"os"
-	"testing"
-
 	"picket/kql/bind"
 	"picket/kql/plan"
 	"picket/kql/syntax"
+	"testing"
 )
 
 // TestExplain prints the plan of PICKET_EXPLAIN.

@@ -3,11 +3,10 @@ package exec
 import (
 	"errors"
 	"fmt"
-	"strings"
-
 	"picket/kql/eval"
 	"picket/kql/plan"
 	"picket/kql/value"
+	"strings"
 )
 
 // expr is a compiled expression. k is set when its value is the same for all rows of the query.

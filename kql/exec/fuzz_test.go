@@ -1,13 +1,12 @@
 package exec
 
 import (
-	"strings"
-	"testing"
-	"time"
-
 	"picket/kql/bind"
 	"picket/kql/plan"
 	"picket/kql/value"
+	"strings"
+	"testing"
+	"time"
 )
 
 // FuzzParseKv feeds parse-kv texts and delimiters of any kind: it must end, and give only keys that were asked for or

@@ -1,9 +1,8 @@
 package exec
 
 import (
-	"slices"
-
 	"picket/kql/plan"
+	"slices"
 )
 
 // graphShortestPaths finds, for each pair of ends, the shortest path that matches the pattern and its condition: one of

@@ -2,7 +2,6 @@ package exec
 
 import (
 	"fmt"
-
 	"picket/kql/eval"
 	"picket/kql/plan"
 	"picket/kql/value"

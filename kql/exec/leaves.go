@@ -2,10 +2,9 @@ package exec
 
 import (
 	"fmt"
-	"slices"
-
 	"picket/kql/plan"
 	"picket/kql/value"
+	"slices"
 )
 
 // checked turns a source's frames into batches of the promised columns.

@@ -2,11 +2,10 @@ package exec
 
 import (
 	"math/rand"
-	"strings"
-	"testing"
-
 	"picket/kql/bind"
 	"picket/kql/syntax"
+	"strings"
+	"testing"
 )
 
 // TestLimitsEverywhere runs the recorded queries with limits too small for them: a run may be cut or refused, it must

@@ -2,7 +2,6 @@ package exec
 
 import (
 	"math"
-
 	"picket/kql/eval/agg"
 	"picket/kql/plan"
 	"picket/kql/value"
@@ -72,7 +71,7 @@ func (x *run) newAxis(n *plan.MakeSeries, t value.Type) (*axis, error) {
 		return nil, err
 	}
 	a.step, a.fstep = asWhole(step), asReal(step)
-	if step.Type == value.Real && a.real == false {
+	if step.Type == value.Real && !a.real {
 		a.real, a.t = t == value.Int || t == value.Long, t
 	}
 	if step.Null || (a.real && !(a.fstep > 0)) || (!a.real && a.step <= 0) {

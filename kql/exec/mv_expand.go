@@ -2,7 +2,6 @@ package exec
 
 import (
 	"fmt"
-
 	"picket/kql/plan"
 	"picket/kql/value"
 )

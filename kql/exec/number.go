@@ -2,10 +2,9 @@ package exec
 
 import (
 	"math"
+	"picket/kql/value"
 
 	"github.com/shopspring/decimal"
-
-	"picket/kql/value"
 )
 
 // asReal reads a number or time as a real; null is NaN.

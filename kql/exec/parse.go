@@ -1,11 +1,10 @@
 package exec
 
 import (
-	"strconv"
-	"strings"
-
 	"picket/kql/plan"
 	"picket/kql/value"
+	"strconv"
+	"strings"
 )
 
 // maxPattern bounds the length of a compiled parse pattern.

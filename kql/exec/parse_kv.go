@@ -1,13 +1,12 @@
 package exec
 
 import (
+	"picket/kql/plan"
+	"picket/kql/value"
 	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
-
-	"picket/kql/plan"
-	"picket/kql/value"
 )
 
 // parseKv takes keys and values out of a string. The first of equal keys wins; a value that doesn't convert to its

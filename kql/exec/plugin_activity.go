@@ -2,10 +2,9 @@ package exec
 
 import (
 	"math"
-	"sort"
-
 	"picket/kql/plan"
 	"picket/kql/value"
+	"sort"
 )
 
 // activeUsersCount is active_users_count(id, time, start, end, lookback, period, activePeriods, bin [, dimensions]): how

@@ -3,10 +3,9 @@ package exec
 import (
 	"fmt"
 	"math"
-	"sort"
-
 	"picket/kql/plan"
 	"picket/kql/value"
+	"sort"
 )
 
 // The pattern plugins (basket, autocluster, diffpatterns) look for itemsets: values that some columns have together.

@@ -3,11 +3,10 @@ package exec
 import (
 	"fmt"
 	"net/netip"
-	"strings"
-
 	"picket/kql/eval"
 	"picket/kql/plan"
 	"picket/kql/value"
+	"strings"
 )
 
 // lookup is what the …_lookup plugins share: a table on the right, and where output columns come from.

@@ -1,10 +1,9 @@
 package exec
 
 import (
+	"picket/kql/value"
 	"slices"
 	"sort"
-
-	"picket/kql/value"
 )
 
 // rollingPercentile is rolling_percentile(value, percentile, index, binSize, binsPerWindow [, dimensions]): for each bin

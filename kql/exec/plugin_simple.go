@@ -1,9 +1,8 @@
 package exec
 
 import (
-	"sort"
-
 	"picket/kql/value"
+	"sort"
 )
 
 // identity gives its input.

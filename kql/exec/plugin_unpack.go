@@ -2,11 +2,10 @@ package exec
 
 import (
 	"fmt"
-	"sort"
-	"strings"
-
 	"picket/kql/plan"
 	"picket/kql/value"
+	"sort"
+	"strings"
 )
 
 // maxUnpacked bounds the columns that bag_unpack and pivot make.

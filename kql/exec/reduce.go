@@ -1,11 +1,10 @@
 package exec
 
 import (
-	"strings"
-	"unicode/utf8"
-
 	"picket/kql/plan"
 	"picket/kql/value"
+	"strings"
+	"unicode/utf8"
 )
 
 // maxReducePatterns bounds the patterns that reduce keeps.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"iter"
-
 	"picket/kql/eval"
 	"picket/kql/plan"
 	"picket/kql/value"
@@ -179,11 +178,6 @@ func (x *run) build(n plan.Node) (batches, error) {
 		return x.graphToTable(n)
 	}
 	return nil, notSupported(plan.Span{}, "the operator %T can't be run here", n)
-}
-
-// fail is an operator that only reports err.
-func fail(err error) batches {
-	return func(yield func(*batch, error) bool) { yield(nil, err) }
 }
 
 // all runs the input and holds its rows in one batch, whose size is charged; done gives it back.

@@ -2,7 +2,6 @@ package exec
 
 import (
 	"fmt"
-
 	"picket/kql/plan"
 	"picket/kql/value"
 )
@@ -17,9 +16,7 @@ func (x *run) scanSteps(n *plan.ScanSteps) (batches, error) {
 	}
 	cols := n.Input.Cols()
 	s := &scanner{x: x, n: n, width: len(cols) + len(n.Declared)}
-	for _, c := range cols {
-		s.cols = append(s.cols, c)
-	}
+	s.cols = append(s.cols, cols...)
 	for _, d := range n.Declared {
 		v, err := x.constant(d.Expr)
 		if err != nil {

@@ -2,11 +2,10 @@ package exec
 
 import (
 	"math"
-	"slices"
-	"strings"
-
 	"picket/kql/plan"
 	"picket/kql/value"
+	"slices"
+	"strings"
 )
 
 // sortKey is a compiled key of sort, top and scan.

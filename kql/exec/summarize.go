@@ -2,7 +2,6 @@ package exec
 
 import (
 	"fmt"
-
 	"picket/kql/eval/agg"
 	"picket/kql/plan"
 	"picket/kql/value"

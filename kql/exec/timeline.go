@@ -2,12 +2,11 @@ package exec
 
 import (
 	"math"
+	"picket/kql/plan"
+	"picket/kql/value"
 	"slices"
 	"sort"
 	"strings"
-
-	"picket/kql/plan"
-	"picket/kql/value"
 )
 
 // timeline is what the activity plugins share: an id and a time a row, split by dimensions, over bins of a period.

@@ -1,10 +1,9 @@
 package exec
 
 import (
-	"slices"
-
 	"picket/kql/plan"
 	"picket/kql/value"
+	"slices"
 )
 
 // topNested is the hierarchical top: the best values of the first level, within each of them the best of the second,

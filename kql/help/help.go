@@ -12,13 +12,12 @@ package help
 import (
 	_ "embed"
 	"fmt"
+	"picket/kql/catalog"
+	"picket/kql/value"
 	"slices"
 	"sort"
 	"strings"
 	"sync"
-
-	"picket/kql/catalog"
-	"picket/kql/value"
 )
 
 // Kind is what an entry is.

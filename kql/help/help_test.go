@@ -2,16 +2,15 @@ package help
 
 import (
 	"context"
-	"strings"
-	"testing"
-	"time"
-
 	"picket/kql"
 	"picket/kql/bind"
 	"picket/kql/catalog"
 	"picket/kql/exec"
 	"picket/kql/syntax"
 	"picket/kql/value"
+	"strings"
+	"testing"
+	"time"
 )
 
 func TestEverythingHasALine(t *testing.T) {

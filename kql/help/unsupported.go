@@ -1,13 +1,12 @@
 package help
 
 import (
-	"sort"
-	"strings"
-
 	"picket/kql/catalog"
 	"picket/kql/eval"
 	"picket/kql/eval/agg"
 	"picket/kql/exec"
+	"sort"
+	"strings"
 )
 
 // Missing is something of the language that the engine refuses.

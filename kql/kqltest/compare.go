@@ -14,14 +14,13 @@ package kqltest
 import (
 	"fmt"
 	"math"
+	"picket/kql/value"
 	"regexp"
 	"slices"
 	"sort"
 	"strconv"
 	"strings"
 	"time"
-
-	"picket/kql/value"
 )
 
 // Expected is a table of texts; a nil cell is null.
@@ -95,11 +94,9 @@ func Compare(query string, want Expected, got Table) (v Verdict, detail string, 
 	if straight {
 		return Pass, "", names
 	}
-	last := query
+	last := ""
 	if i := strings.LastIndexByte(strings.TrimSpace(query), '|'); i >= 0 {
 		last = strings.TrimSpace(query)[i+1:]
-	} else {
-		last = ""
 	}
 	if sorts.MatchString(query) && lastSorts.MatchString(last) {
 		for i, w := range want.Rows {

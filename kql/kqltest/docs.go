@@ -4,10 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"picket/kql/value"
 	"regexp"
 	"strings"
-
-	"picket/kql/value"
 )
 
 // Erratum is an answer of the documentation that its own page, or a record of the engine, contradicts.

@@ -3,10 +3,9 @@ package kqltest
 import (
 	"os"
 	"path/filepath"
+	"picket/kql/value"
 	"reflect"
 	"testing"
-
-	"picket/kql/value"
 )
 
 func text(s string) *string { return &s }

@@ -5,9 +5,8 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"strings"
-
 	"picket/kql/value"
+	"strings"
 )
 
 // Case is one test of a .kqltest file:

@@ -5,9 +5,8 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"testing"
-
 	"picket/kql/value"
+	"testing"
 )
 
 func TestCellEqual(t *testing.T) {

@@ -4,11 +4,10 @@ import (
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
+	"picket/kql/value"
 	"strings"
 
 	"github.com/shopspring/decimal"
-
-	"picket/kql/value"
 )
 
 // MadeUp makes n plausible rows of a table, the same for the same name, schema and n: texts of the kinds that logs hold

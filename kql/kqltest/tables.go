@@ -5,10 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
-
 	"picket/kql/bind"
 	"picket/kql/value"
+	"strings"
 )
 
 // ReadTables reads table schemas in either published shape: {"tables": {"T": {"column": "type"}}}, with the columns

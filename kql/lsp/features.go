@@ -2,12 +2,11 @@ package lsp
 
 import (
 	"encoding/json"
-	"strings"
-
 	"picket/kql/bind"
 	"picket/kql/complete"
 	"picket/kql/help"
 	"picket/kql/syntax"
+	"strings"
 )
 
 type diagnostic struct {

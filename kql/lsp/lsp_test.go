@@ -8,12 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"picket/kql/bind"
+	"picket/kql/value"
 	"strings"
 	"testing"
 	"time"
-
-	"picket/kql/bind"
-	"picket/kql/value"
 )
 
 var tables = bind.Tables{"SigninLogs": {{Name: "TimeGenerated", Type: value.Datetime}, {Name: "User", Type: value.String}}}

@@ -1,11 +1,10 @@
 package lsp
 
 import (
+	"picket/kql/syntax"
 	"sort"
 	"strings"
 	"unicode/utf8"
-
-	"picket/kql/syntax"
 )
 
 // position is a place as the protocol counts it: lines from 0, characters in units of the encoding agreed on.

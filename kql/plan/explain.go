@@ -2,11 +2,10 @@ package plan
 
 import (
 	"fmt"
+	"picket/kql/value"
 	"sort"
 	"strconv"
 	"strings"
-
-	"picket/kql/value"
 )
 
 // Explain prints a tree, one node a line, inputs indented below, each with its output columns as name#id:type.

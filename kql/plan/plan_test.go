@@ -2,10 +2,9 @@ package plan_test
 
 import (
 	"fmt"
-	"testing"
-
 	"picket/kql/plan"
 	"picket/kql/value"
+	"testing"
 )
 
 func sample() plan.Node {

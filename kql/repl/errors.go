@@ -2,10 +2,9 @@ package repl
 
 import (
 	"fmt"
+	"picket/kql/syntax"
 	"strings"
 	"unicode/utf8"
-
-	"picket/kql/syntax"
 )
 
 const maxShown = 20 // errors of one text

@@ -5,14 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sort"
-	"strings"
-	"time"
-
 	"picket/kql/bind"
 	"picket/kql/complete"
 	"picket/kql/help"
 	"picket/kql/syntax"
+	"sort"
+	"strings"
+	"time"
 )
 
 // Engine answers queries.

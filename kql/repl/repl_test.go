@@ -8,14 +8,13 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
-	"testing"
-
 	"picket/kql"
 	"picket/kql/bind"
 	"picket/kql/complete"
 	"picket/kql/syntax"
 	"picket/kql/value"
+	"strings"
+	"testing"
 )
 
 type engine struct{ asked []string }

@@ -7,12 +7,11 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"picket/kql/complete"
+	"picket/kql/syntax"
 	"strings"
 
 	"github.com/chzyer/readline"
-
-	"picket/kql/complete"
-	"picket/kql/syntax"
 )
 
 // ErrInterrupt is what a Lines gives when the person pressed Ctrl-C at the prompt.

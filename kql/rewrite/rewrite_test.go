@@ -4,15 +4,14 @@ import (
 	"context"
 	"fmt"
 	"math/rand"
-	"sort"
-	"strings"
-	"testing"
-
 	"picket/kql/bind"
 	"picket/kql/exec"
 	"picket/kql/plan"
 	"picket/kql/syntax"
 	"picket/kql/value"
+	"sort"
+	"strings"
+	"testing"
 )
 
 var tables = bind.Tables{

@@ -1,11 +1,10 @@
 package syntax
 
 import (
+	"picket/kql/value"
 	"strconv"
 	"strings"
 	"unicode/utf8"
-
-	"picket/kql/value"
 )
 
 // isTimespanUnit says whether s is a suffix that makes a number a timespan.

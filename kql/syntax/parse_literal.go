@@ -1,9 +1,8 @@
 package syntax
 
 import (
-	"strings"
-
 	"picket/kql/value"
+	"strings"
 )
 
 // stringLit parses one string literal, or several that stand side by side and make one.

@@ -1,9 +1,8 @@
 package syntax
 
 import (
-	"strings"
-
 	"picket/kql/value"
+	"strings"
 )
 
 func (t *token) isName() bool { return t.kind == tIdent || t.kind == tKeyword && t.kw&kwName != 0 }

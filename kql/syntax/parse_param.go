@@ -1,9 +1,8 @@
 package syntax
 
 import (
-	"strings"
-
 	"picket/kql/value"
+	"strings"
 )
 
 // paramKind says what the value of a parameter may be.
@@ -51,19 +50,37 @@ const (
 
 // knownParams are parsed on every operator with a parameter list, even where they mean nothing.
 var knownParams = paramSet{
-	{name: "bagexpansion", values: bagWords}, {name: "bin_legacy", kind: pAny},
-	{name: "__crossCluster", kind: pAny}, {name: "__crossDB", kind: pAny}, {name: "decodeblocks", kind: pAny},
-	{name: "expandoutput", kind: pAny}, {name: "hint.concurrency", kind: pNumber, values: concurrencyWords},
-	{name: "hint.distribution", values: "single per_node per_shard default"}, {name: "hint.materialized", kind: pAny},
-	{name: "hint.num_partitions", kind: pAny}, {name: "hint.pass_filters", kind: pAny},
-	{name: "hint.pass_filters_column", kind: pColumn}, {name: "hint.progressive_top", kind: pAny},
-	{name: "hint.remote", values: "auto local"}, {name: "hint.shufflekey", kind: pColumn},
-	{name: "hint.spread", kind: pNumber, values: "auto local"}, {name: "hint.strategy", values: strategyWords},
-	{name: "__id", kind: pAny}, {name: "isfuzzy", kind: pAny}, {name: "__isFuzzy", kind: pAny}, {name: "kind"},
-	{name: "__noWithSource", kind: pAny}, {name: "__packedColumn", kind: pColumn}, {name: "__sourceColumnIndex", kind: pAny},
-	{name: "cycles", values: "none all unique_edges"}, {name: "with_match_id", kind: pName},
-	{name: "with_itemindex", kind: pName}, {name: "withsource", kind: pName}, {name: "with_source", kind: pName},
-	{name: "with_step_name", kind: pName}, {name: "force_remote", kind: pAny},
+	{name: "bagexpansion", values: bagWords},
+	{name: "bin_legacy", kind: pAny},
+	{name: "__crossCluster", kind: pAny},
+	{name: "__crossDB", kind: pAny},
+	{name: "decodeblocks", kind: pAny},
+	{name: "expandoutput", kind: pAny},
+	{name: "hint.concurrency", kind: pNumber, values: concurrencyWords},
+	{name: "hint.distribution", values: "single per_node per_shard default"},
+	{name: "hint.materialized", kind: pAny},
+	{name: "hint.num_partitions", kind: pAny},
+	{name: "hint.pass_filters", kind: pAny},
+	{name: "hint.pass_filters_column", kind: pColumn},
+	{name: "hint.progressive_top", kind: pAny},
+	{name: "hint.remote", values: "auto local"},
+	{name: "hint.shufflekey", kind: pColumn},
+	{name: "hint.spread", kind: pNumber, values: "auto local"},
+	{name: "hint.strategy", values: strategyWords},
+	{name: "__id", kind: pAny},
+	{name: "isfuzzy", kind: pAny},
+	{name: "__isFuzzy", kind: pAny},
+	{name: "kind"},
+	{name: "__noWithSource", kind: pAny},
+	{name: "__packedColumn", kind: pColumn},
+	{name: "__sourceColumnIndex", kind: pAny},
+	{name: "cycles", values: "none all unique_edges"},
+	{name: "with_match_id", kind: pName},
+	{name: "with_itemindex", kind: pName},
+	{name: "withsource", kind: pName},
+	{name: "with_source", kind: pName},
+	{name: "with_step_name", kind: pName},
+	{name: "force_remote", kind: pAny},
 }
 
 // The parameters that operators declare, after QueryOperatorParameters of Microsoft's parser.
@@ -77,8 +94,10 @@ var (
 	pathsParams    = paramSet{{name: "output", values: "any all"}}
 	joinParams     = paramSet{
 		{name: "kind", values: "inner fullouter innerunique leftanti leftantisemi anti leftouter leftsemi rightanti rightantisemi rightouter rightsemi"},
-		{name: "hint.remote", values: concurrencyWords}, {name: "hint.shufflekey", kind: pColumn},
-		{name: "hint.strategy", values: strategyWords}, {name: "hint.num_partitions", kind: pAny},
+		{name: "hint.remote", values: concurrencyWords},
+		{name: "hint.shufflekey", kind: pColumn},
+		{name: "hint.strategy", values: strategyWords},
+		{name: "hint.num_partitions", kind: pAny},
 	}
 	markParams       = paramSet{{name: "kind", values: "weak strong"}, {name: "with_component_id", kind: pName}}
 	lookupParams     = paramSet{{name: "kind", values: "inner leftouter"}}
@@ -87,12 +106,19 @@ var (
 	mvExpandParams   = paramSet{{name: "kind", values: bagWords}, {name: "bagexpansion", values: bagWords}, {name: "with_itemindex", kind: pName}}
 	parseParams      = paramSet{{name: "kind", values: "simple regex relaxed"}, {name: "flags"}}
 	parseKvParams    = paramSet{
-		{name: "pair_delimiter", kind: pAny}, {name: "kv_delimiter", kind: pAny}, {name: "regex", kind: pAny},
-		{name: "quote", kind: pAny}, {name: "escape", kind: pAny}, {name: "greedy", kind: pAny},
+		{name: "pair_delimiter", kind: pAny},
+		{name: "kv_delimiter", kind: pAny},
+		{name: "regex", kind: pAny},
+		{name: "quote", kind: pAny},
+		{name: "escape", kind: pAny},
+		{name: "greedy", kind: pAny},
 	}
 	partitionParams = paramSet{
-		{name: "hint.concurrency", kind: pNumber, values: concurrencyWords}, {name: "hint.spread", kind: pNumber, values: "auto local"},
-		{name: "hint.materialized", kind: pAny}, {name: "hint.shufflekey", kind: pColumn}, {name: "hint.strategy", values: "shuffle native legacy"},
+		{name: "hint.concurrency", kind: pNumber, values: concurrencyWords},
+		{name: "hint.spread", kind: pNumber, values: "auto local"},
+		{name: "hint.materialized", kind: pAny},
+		{name: "hint.shufflekey", kind: pColumn},
+		{name: "hint.strategy", values: "shuffle native legacy"},
 	}
 	reduceParams     = paramSet{{name: "kind", values: "source"}, {name: "threshold", kind: pAny}, {name: "characters", kind: pAny}}
 	reduceWithParams = paramSet{{name: "kind"}, {name: "threshold", kind: pAny}, {name: "characters", kind: pAny}}
@@ -100,16 +126,30 @@ var (
 	nodesParams      = paramSet{{name: "with_node_id", kind: pName}}
 	makeGraphParams  = paramSet{{name: "hint.strategy", values: "shuffle native"}}
 	renderOldParams  = paramSet{
-		{name: "kind", values: renderKinds}, {name: "title", kind: pString}, {name: "accumulate", kind: pAny},
-		{name: "with", kind: pAny, noEquals: true}, {name: "by", kind: pColumns, noEquals: true},
+		{name: "kind", values: renderKinds},
+		{name: "title", kind: pString},
+		{name: "accumulate", kind: pAny},
+		{name: "with", kind: pAny, noEquals: true},
+		{name: "by", kind: pColumns, noEquals: true},
 	}
 	renderParams = paramSet{
-		{name: "kind", values: renderKinds}, {name: "title", kind: pString}, {name: "accumulate", kind: pAny},
-		{name: "xcolumn", kind: pColumn}, {name: "ycolumns", kind: pColumns}, {name: "anomalycolumns", kind: pColumns},
-		{name: "series", kind: pColumns}, {name: "xtitle", kind: pString}, {name: "ytitle", kind: pString},
-		{name: "xaxis", values: "linear log"}, {name: "yaxis", values: "linear log"}, {name: "legend", values: "visible hidden"},
-		{name: "ysplit", values: "none axes panels"}, {name: "ymin", kind: pReal}, {name: "ymax", kind: pReal},
-		{name: "xmin", kind: pAny}, {name: "xmax", kind: pAny},
+		{name: "kind", values: renderKinds},
+		{name: "title", kind: pString},
+		{name: "accumulate", kind: pAny},
+		{name: "xcolumn", kind: pColumn},
+		{name: "ycolumns", kind: pColumns},
+		{name: "anomalycolumns", kind: pColumns},
+		{name: "series", kind: pColumns},
+		{name: "xtitle", kind: pString},
+		{name: "ytitle", kind: pString},
+		{name: "xaxis", values: "linear log"},
+		{name: "yaxis", values: "linear log"},
+		{name: "legend", values: "visible hidden"},
+		{name: "ysplit", values: "none axes panels"},
+		{name: "ymin", kind: pReal},
+		{name: "ymax", kind: pReal},
+		{name: "xmin", kind: pAny},
+		{name: "xmax", kind: pAny},
 	}
 	scanParams      = paramSet{{name: "kind", values: "partial full"}, {name: "with_match_id", kind: pName}}
 	searchParams    = paramSet{{name: "kind", values: "default case_insensitive case_sensitive"}}
@@ -117,9 +157,14 @@ var (
 	summarizeParams = paramSet{{name: "hint.shufflekey", kind: pColumn}, {name: "hint.strategy", values: "shuffle"}, {name: "hint.num_partitions", kind: pAny}}
 	topParams       = paramSet{{name: "hint.progressive_top", kind: pAny}}
 	unionParams     = paramSet{
-		{name: "kind", values: "inner outer"}, {name: "withsource", kind: pName}, {name: "with_source", kind: pName},
-		{name: "isfuzzy", kind: pAny}, {name: "__isFuzzy", kind: pAny}, {name: "best_effort", kind: pAny},
-		{name: "hint.concurrency", kind: pNumber, values: concurrencyWords}, {name: "hint.spread", kind: pNumber, values: "auto local"},
+		{name: "kind", values: "inner outer"},
+		{name: "withsource", kind: pName},
+		{name: "with_source", kind: pName},
+		{name: "isfuzzy", kind: pAny},
+		{name: "__isFuzzy", kind: pAny},
+		{name: "best_effort", kind: pAny},
+		{name: "hint.concurrency", kind: pNumber, values: concurrencyWords},
+		{name: "hint.spread", kind: pNumber, values: "auto local"},
 	}
 	getschemaKind = paramSet{{name: "kind", values: "csl"}}
 )

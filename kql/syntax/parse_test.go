@@ -2,10 +2,9 @@ package syntax
 
 import (
 	"fmt"
+	"picket/kql/value"
 	"strings"
 	"testing"
-
-	"picket/kql/value"
 )
 
 // mustParse gives the tree of a correct text.
@@ -283,12 +282,12 @@ func TestWalk(t *testing.T) {
 
 func TestSpans(t *testing.T) {
 	text := "let ü = 1; T\n| where a == ü1 | take 5"
-	doc, errs := Parse(text)
+	_, errs := Parse(text)
 	if len(errs) == 0 || errs[0].Line != 1 || errs[0].Column != 5 || errs[0].Start != 4 {
 		t.Errorf("%+v", errs)
 	}
 	text = "T | where  abc == 'x'  | take 5"
-	doc = mustParse(t, text)
+	doc := mustParse(t, text)
 	p := doc.Statements[0].(*ExprStmt).X.(*PipeExpr)
 	where := p.Input.(*PipeExpr).Op.(*WhereOp)
 	b := where.Pred.(*BinaryExpr)

@@ -2,11 +2,10 @@ package syntax
 
 import (
 	"math"
+	"picket/kql/value"
 	"sort"
 	"strconv"
 	"strings"
-
-	"picket/kql/value"
 )
 
 // Print writes a tree (a *Document, statement, expression or operator) as KQL in the usual layout: one operator a

@@ -388,8 +388,10 @@ func (p *dtScan) timeAndZone(y, m, d int) (int64, bool) {
 	return finishDatetime(y, m, d, clock, off)
 }
 
-var monthNames = [...]string{"january", "february", "march", "april", "may", "june", "july", "august",
-	"september", "october", "november", "december"}
+var monthNames = [...]string{
+	"january", "february", "march", "april", "may", "june", "july", "august",
+	"september", "october", "november", "december",
+}
 var dayNames = [...]string{"sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"}
 
 func nameIndex(names []string, w string) int {

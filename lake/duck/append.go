@@ -5,13 +5,12 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"picket/kql/value"
 	"strings"
 	"unicode/utf8"
 	"unsafe"
 
 	duckdb "github.com/duckdb/duckdb-go-bindings"
-
-	"picket/kql/value"
 )
 
 // Col is one column of an append, in the storage form of its type (package lake's table).

@@ -12,13 +12,12 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"picket/kql/value"
 	"strings"
 	"sync"
 	"time"
 
 	duckdb "github.com/duckdb/duckdb-go-bindings"
-
-	"picket/kql/value"
 )
 
 // DB is an open database. It is safe for concurrent use; a [Conn] is not.

@@ -4,13 +4,12 @@ import (
 	"context"
 	"errors"
 	"math"
+	"picket/kql/value"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/shopspring/decimal"
-
-	"picket/kql/value"
 )
 
 func open(t *testing.T) *Conn {

@@ -5,12 +5,11 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/big"
+	"picket/kql/value"
 	"unsafe"
 
 	duckdb "github.com/duckdb/duckdb-go-bindings"
 	"github.com/shopspring/decimal"
-
-	"picket/kql/value"
 )
 
 // Query runs one SELECT (statements before it run first) and hands its rows to f in frames of the schema. Result

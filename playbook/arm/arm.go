@@ -11,11 +11,10 @@ package arm
 import (
 	"errors"
 	"fmt"
+	"picket/playbook/expr"
 	"slices"
 	"strings"
 	"time"
-
-	"picket/playbook/expr"
 )
 
 // Limits of a template (ARM template limits).

@@ -3,19 +3,20 @@ package arm
 import (
 	"os"
 	"path/filepath"
-	"strings"
-	"testing"
-
 	"picket/playbook/definition"
 	"picket/playbook/expr"
+	"strings"
+	"testing"
 )
 
 func options() Options {
-	return Options{SubscriptionID: "11111111-1111-1111-1111-111111111111", TenantID: "t", ResourceGroup: "rg", Location: "local",
+	return Options{
+		SubscriptionID: "11111111-1111-1111-1111-111111111111", TenantID: "t", ResourceGroup: "rg", Location: "local",
 		List: func(f, id string) (any, error) {
 			return expr.NewObject("f", f, "id", id, "key1", "k", "keys", []any{expr.NewObject("value", "k")}), nil
 		},
-		Reference: func(id string) (any, error) { return expr.NewObject("id", id), nil }}
+		Reference: func(id string) (any, error) { return expr.NewObject("id", id), nil },
+	}
 }
 
 func TestEvaluate(t *testing.T) {

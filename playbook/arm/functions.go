@@ -6,11 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"picket/playbook/expr"
 	"strings"
 
 	"github.com/google/uuid"
-
-	"picket/playbook/expr"
 )
 
 const maxWork = 200_000 // expressions of one deployment

@@ -2,11 +2,10 @@ package arm
 
 import (
 	"fmt"
+	"picket/playbook/expr"
 	"strings"
 
 	"github.com/google/uuid"
-
-	"picket/playbook/expr"
 )
 
 // resourceList evaluates resources; parent is the resource they stand in, or nil.
@@ -201,8 +200,10 @@ func (t *template) nested(o *expr.Object, r *Resource, path []string, rg, sub st
 	if !ok {
 		return t.fail(append(path, "properties"), "the nested deployment '%s' has no inline 'template'; linked templates (templateLink) are not fetched. Put the template inline", r.Name)
 	}
-	inner := &template{opt: t.opt, body: tpl, base: append(append([]string{}, path...), "properties", "template"), res: t.res,
-		copies: map[string]int64{}, depth: t.depth + 1, work: t.work}
+	inner := &template{
+		opt: t.opt, body: tpl, base: append(append([]string{}, path...), "properties", "template"), res: t.res,
+		copies: map[string]int64{}, depth: t.depth + 1, work: t.work,
+	}
 	inner.opt.ResourceGroup, inner.opt.SubscriptionID, inner.opt.Deployment = rg, sub, r.Name
 	scope := ""
 	if e, ok := props.Value("expressionEvaluationOptions").(*expr.Object); ok {

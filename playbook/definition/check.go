@@ -1,9 +1,8 @@
 package definition
 
 import (
-	"strings"
-
 	"picket/playbook/expr"
+	"strings"
 )
 
 // check looks at the whole definition after it is read.

@@ -9,10 +9,9 @@ package definition
 
 import (
 	"fmt"
+	"picket/playbook/expr"
 	"strings"
 	"time"
-
-	"picket/playbook/expr"
 )
 
 // Limits of a definition (limits page of the service).
@@ -237,18 +236,22 @@ func (d *Definition) Parameter(name string) *Parameter {
 
 // ActionTypes is every action type the language has, as the service spells it.
 func ActionTypes() []string {
-	return []string{"Http", "ApiConnection", "ApiConnectionWebhook", "HttpWebhook", "Response", "Compose", "ParseJson",
+	return []string{
+		"Http", "ApiConnection", "ApiConnectionWebhook", "HttpWebhook", "Response", "Compose", "ParseJson",
 		"Query", "Select", "Join", "Table", "InitializeVariable", "SetVariable", "IncrementVariable",
 		"DecrementVariable", "AppendToArrayVariable", "AppendToStringVariable", "Wait", "Terminate", "Workflow", "If",
 		"Switch", "Foreach", "Until", "Scope", "Function", "JavaScriptCode", "SendToBatch", "ApiManagement",
 		"AppService", "Expression", "Xslt", "XmlValidation", "FlatFileEncoding", "FlatFileDecoding", "Liquid",
-		"IntegrationAccountArtifactLookup", "ServiceProvider", "InvokeFunction", "Batch"}
+		"IntegrationAccountArtifactLookup", "ServiceProvider", "InvokeFunction", "Batch",
+	}
 }
 
 // TriggerTypes is every trigger type the language has.
 func TriggerTypes() []string {
-	return []string{"Request", "Recurrence", "Http", "HttpWebhook", "ApiConnection", "ApiConnectionWebhook", "Batch",
-		"SlidingWindow", "Manual", "ApiConnectionNotification", "ServiceProvider", "ApiManagement", "AppService"}
+	return []string{
+		"Request", "Recurrence", "Http", "HttpWebhook", "ApiConnection", "ApiConnectionWebhook", "Batch",
+		"SlidingWindow", "Manual", "ApiConnectionNotification", "ServiceProvider", "ApiManagement", "AppService",
+	}
 }
 
 func spelled(list []string, s string) (string, bool) {

@@ -2,11 +2,10 @@ package definition
 
 import (
 	"errors"
+	"picket/playbook/expr"
 	"strings"
 	"testing"
 	"time"
-
-	"picket/playbook/expr"
 )
 
 func parse(t *testing.T, text string) (*Definition, error) {

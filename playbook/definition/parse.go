@@ -2,10 +2,9 @@ package definition
 
 import (
 	"fmt"
+	"picket/playbook/expr"
 	"strings"
 	"time"
-
-	"picket/playbook/expr"
 )
 
 type reader struct {
@@ -224,8 +223,10 @@ func (r *reader) triggers() {
 var frequencies = map[string]struct {
 	name string
 	max  int64
-}{"second": {"Second", 9_999_999}, "minute": {"Minute", 72_000}, "hour": {"Hour", 12_000}, "day": {"Day", 500},
-	"week": {"Week", 71}, "month": {"Month", 16}, "year": {"Year", 1}}
+}{
+	"second": {"Second", 9_999_999}, "minute": {"Minute", 72_000}, "hour": {"Hour", 12_000}, "day": {"Day", 500},
+	"week": {"Week", 71}, "month": {"Month", 16}, "year": {"Year", 1},
+}
 
 func (r *reader) recurrence(where string, p []string, o *expr.Object) *Recurrence {
 	rec := &Recurrence{StartTime: r.text(where, p, o, "startTime"), TimeZone: r.text(where, p, o, "timeZone")}
@@ -323,8 +324,10 @@ func (r *reader) actions(v any, path []string, parent *Action, loops []*Action, 
 		if ao == nil {
 			continue
 		}
-		a := &Action{Name: m.Name, Kind: r.text(where, p, ao, "kind"), Inputs: ao.Value("inputs"), Options: options(ao),
-			Parent: parent, Loops: loops, Raw: ao, Path: p}
+		a := &Action{
+			Name: m.Name, Kind: r.text(where, p, ao, "kind"), Inputs: ao.Value("inputs"), Options: options(ao),
+			Parent: parent, Loops: loops, Raw: ao, Path: p,
+		}
 		a.Line, a.Column = r.place(p)
 		typ := r.text(where, p, ao, "type")
 		var ok bool

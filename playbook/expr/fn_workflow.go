@@ -26,15 +26,19 @@ func named(get func(Env, string) (any, error)) eagerFn {
 func parameters(e *evaluator, name string, args []any) (any, error) {
 	return named(Env.Parameter)(e, name, args)
 }
+
 func variables(e *evaluator, name string, args []any) (any, error) {
 	return named(Env.Variable)(e, name, args)
 }
+
 func items(e *evaluator, name string, args []any) (any, error) {
 	return named(Env.Items)(e, name, args)
 }
+
 func iterationIndexes(e *evaluator, name string, args []any) (any, error) {
 	return named(Env.IterationIndex)(e, name, args)
 }
+
 func result(e *evaluator, name string, args []any) (any, error) {
 	return named(Env.Result)(e, name, args)
 }

@@ -3,12 +3,12 @@ package expr
 import (
 	"encoding/xml"
 	"fmt"
+	"math/big"
 	"strconv"
 	"strings"
 	"unicode"
 
 	"github.com/shopspring/decimal"
-	"math/big"
 )
 
 const xmlType = "application/xml;charset=utf-8"

@@ -43,6 +43,7 @@ func (n *call) source(b *strings.Builder) {
 	}
 	b.WriteByte(')')
 }
+
 func (n *access) source(b *strings.Builder) {
 	n.base.source(b)
 	if n.optional {

@@ -126,12 +126,14 @@ func (p *xpathParser) peek() xpathTok {
 	}
 	return xpathTok{}
 }
+
 func (p *xpathParser) at(k int) xpathTok {
 	if p.i+k < len(p.toks) {
 		return p.toks[p.i+k]
 	}
 	return xpathTok{}
 }
+
 func (p *xpathParser) op(text string) bool {
 	if t := p.peek(); t.kind == 'o' && t.text == text {
 		p.i++

@@ -18,13 +18,12 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"picket/playbook"
+	"picket/playbook/expr"
 	"sort"
 	"strings"
 	"sync"
 	"time"
-
-	"picket/playbook"
-	"picket/playbook/expr"
 )
 
 // TestFile is the name of the file with the start and the expectations.

@@ -4,11 +4,10 @@ import (
 	"context"
 	"os"
 	"path/filepath"
-	"strings"
-	"testing"
-
 	"picket/playbook"
 	"picket/playbook/expr"
+	"strings"
+	"testing"
 )
 
 const template = `{"definition":{"parameters":{"key":{"type":"SecureString","defaultValue":"s3cret-value"}},"triggers":{"manual":{"type":"Request","kind":"Http","inputs":{}}},"actions":{

@@ -1,12 +1,11 @@
 package mock
 
 import (
-	"regexp"
-	"strings"
-
 	"picket/playbook"
 	"picket/playbook/definition"
 	"picket/playbook/expr"
+	"regexp"
+	"strings"
 )
 
 // Sample makes an answer up that has what the workflow reads of it: the members that the schema of a Parse JSON action

@@ -89,27 +89,37 @@ func readJSON(path string, to any) error {
 	return nil
 }
 
-var paramKinds = map[string]string{"Declared": "", "Tabular": "Tabular", "Any": "Any", "Scalar": "Scalar", "Integer": "Integer", "Number": "Number", "NumberOrBool": "NumberOrBool",
+var paramKinds = map[string]string{
+	"Declared": "", "Tabular": "Tabular", "Any": "Any", "Scalar": "Scalar", "Integer": "Integer", "Number": "Number", "NumberOrBool": "NumberOrBool",
 	"Summable": "Summable", "Orderable": "Orderable", "StringOrDynamic": "StringOrDynamic", "StringOrArray": "StringOrArray", "IntegerOrArray": "IntegerOrArray",
 	"DynamicArray": "DynamicArray", "DynamicBag": "DynamicBag", "NotBool": "NotBool", "NotRealOrBool": "NotRealOrBool", "NotDynamic": "NotDynamic",
-	"Parameter0": "Parameter0", "Parameter1": "Parameter1", "CommonScalar": "CommonScalar", "CommonOrderable": "CommonOrderable", "CommonScalarOrDynamic": "CommonScalarOrDynamic"}
+	"Parameter0": "Parameter0", "Parameter1": "Parameter1", "CommonScalar": "CommonScalar", "CommonOrderable": "CommonOrderable", "CommonScalarOrDynamic": "CommonScalarOrDynamic",
+}
 
 // argument kind 13 is the source's unnamed "expression over the row" of the ai_ plugins.
-var argKinds = map[string]string{"Expression": "", "13": "", "Constant": "Constant", "Literal": "Literal", "LiteralNotEmpty": "LiteralNotEmpty", "Column": "Column",
+var argKinds = map[string]string{
+	"Expression": "", "13": "", "Constant": "Constant", "Literal": "Literal", "LiteralNotEmpty": "LiteralNotEmpty", "Column": "Column",
 	"Column_Parameter0": "ColumnParameter0", "Column_Parameter0_Common": "ColumnParameter0Common", "Expression_Parameter0_Element": "ElementOfParameter0",
-	"StarOnly": "StarOnly", "StarAllowed": "StarAllowed", "Aggregate": "AggregateCall"}
+	"StarOnly": "StarOnly", "StarAllowed": "StarAllowed", "Aggregate": "AggregateCall",
+}
 
-var returnKinds = map[string]string{"Declared": "", "Custom": "Custom", "Parameter0": "FromParameter0", "Parameter0Promoted": "FromParameter0Promoted", "Parameter0Array": "FromParameter0Array",
+var returnKinds = map[string]string{
+	"Declared": "", "Custom": "Custom", "Parameter0": "FromParameter0", "Parameter0Promoted": "FromParameter0Promoted", "Parameter0Array": "FromParameter0Array",
 	"Parameter1": "FromParameter1", "Parameter0Literal": "FromTypeLiteral0", "Parameter1Literal": "FromTypeLiteral1", "ParameterNLiteral": "FromTypeLiteralN",
 	"Common": "Common", "CommonNonDynamic": "CommonNonDynamic", "Widest": "Widest", "Parameter0Table": "TableOf", "Parameter0ExternalTable": "ExternalTableOf",
 	"Parameter0MaterializedView": "MaterializedViewOf", "Parameter0Database": "DatabaseOf", "Parameter0Cluster": "ClusterOf", "Parameter0EntityGroup": "EntityGroupOf",
-	"Parameter0StoredQueryResult": "StoredQueryResultOf", "Parameter0Graph": "GraphOf"}
+	"Parameter0StoredQueryResult": "StoredQueryResultOf", "Parameter0Graph": "GraphOf",
+}
 
-var nameKinds = map[string]string{"": "", "None": "", "FirstArgument": "FirstArgument", "OnlyArgument": "OnlyArgument", "PrefixAndFirstArgument": "PrefixAndFirst",
-	"NameAndFirstArgument": "NameAndFirst", "PrefixOnly": "PrefixOnly", "FirstArgumentValueIfColumn": "FirstArgumentIfColumn"}
+var nameKinds = map[string]string{
+	"": "", "None": "", "FirstArgument": "FirstArgument", "OnlyArgument": "OnlyArgument", "PrefixAndFirstArgument": "PrefixAndFirst",
+	"NameAndFirstArgument": "NameAndFirst", "PrefixOnly": "PrefixOnly", "FirstArgumentValueIfColumn": "FirstArgumentIfColumn",
+}
 
-var types = map[string]string{"bool": "value.Bool", "int": "value.Int", "long": "value.Long", "real": "value.Real", "decimal": "value.Decimal", "string": "value.String",
-	"datetime": "value.Datetime", "timespan": "value.Timespan", "guid": "value.GUID", "dynamic": "value.Dynamic"}
+var types = map[string]string{
+	"bool": "value.Bool", "int": "value.Int", "long": "value.Long", "real": "value.Real", "decimal": "value.Decimal", "string": "value.String",
+	"datetime": "value.Datetime", "timespan": "value.Timespan", "guid": "value.GUID", "dynamic": "value.Dynamic",
+}
 
 func pick(m map[string]string, what, key string) (string, error) {
 	v, ok := m[key]

@@ -13,9 +13,8 @@ package agg
 
 import (
 	"fmt"
-	"strings"
-
 	"picket/kql/value"
+	"strings"
 )
 
 // State accumulates one aggregate over many groups.

@@ -3,10 +3,9 @@ package agg
 import (
 	"fmt"
 	"math"
+	"picket/kql/value"
 	"strings"
 	"testing"
-
-	"picket/kql/value"
 )
 
 // col makes a vector from Go values; nil is null.

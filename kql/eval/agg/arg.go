@@ -24,7 +24,6 @@ type argState struct {
 	max  bool
 	row  []*value.Vector
 	seen []uint8 // 0 no row, 1 a row with a null key, 2 a row with a key
-	size int64
 }
 
 func (s *argState) Grow(groups int) {

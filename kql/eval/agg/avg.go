@@ -4,10 +4,9 @@ import (
 	"fmt"
 	"math"
 	"math/big"
+	"picket/kql/value"
 
 	"github.com/shopspring/decimal"
-
-	"picket/kql/value"
 )
 
 // newAvg makes avg(). As in the engine, whole numbers add up in 64 bits (and wrap) before the division, and no

@@ -1,9 +1,9 @@
 package agg
 
 import (
-	"github.com/shopspring/decimal"
-
 	"picket/kql/value"
+
+	"github.com/shopspring/decimal"
 )
 
 // newBuildSchema makes buildschema(): the smallest schema that admits every dynamic value seen. A type is its

@@ -2,7 +2,6 @@ package agg
 
 import (
 	"fmt"
-
 	"picket/kql/value"
 )
 

@@ -5,11 +5,10 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
+	"picket/kql/value"
 	"sort"
 
 	"github.com/cespare/xxhash/v2"
-
-	"picket/kql/value"
 )
 
 // A cardinality sketch. Up to exactLimit distinct values it keeps their 64-bit hashes and counts exactly; beyond,

@@ -2,7 +2,6 @@ package agg
 
 import (
 	"math"
-
 	"picket/kql/value"
 )
 

@@ -3,11 +3,10 @@ package agg
 import (
 	"fmt"
 	"math"
+	"picket/kql/value"
 	"sort"
 
 	"github.com/shopspring/decimal"
-
-	"picket/kql/value"
 )
 
 // newPercentile makes percentile(), percentiles(), percentilew() … by nearest rank over all values, which are

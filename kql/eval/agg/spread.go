@@ -3,7 +3,6 @@ package agg
 import (
 	"fmt"
 	"math"
-
 	"picket/kql/value"
 )
 

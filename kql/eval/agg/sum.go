@@ -2,10 +2,9 @@ package agg
 
 import (
 	"fmt"
+	"picket/kql/value"
 
 	"github.com/shopspring/decimal"
-
-	"picket/kql/value"
 )
 
 // newSum makes sum(): whole numbers, timespans and datetimes add in 64 bits and wrap; nulls don't count; no

@@ -3,11 +3,10 @@ package agg
 import (
 	"fmt"
 	"math"
+	"picket/kql/value"
 	"sort"
 
 	"github.com/shopspring/decimal"
-
-	"picket/kql/value"
 )
 
 // A t-digest (Dunning and Ertl, "Computing extremely accurate quantiles using t-digests", 2019): centroids

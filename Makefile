@@ -50,6 +50,15 @@ test-crash: build
 	PICKET_CRASH=$${PICKET_CRASH:-50} $(GO) test -count=1 -timeout 10m -run Crash ./e2e/...
 	PICKET_CRASH=$${PICKET_CRASH_ROOMS:-20} $(GO) test -count=1 -timeout 10m -run 'Crash|KillNine' ./lake/... ./canary/... ./playbook/...
 
+# Feeds KQL's lexer, parser, binder, interpreter and SQL lowering with what no one would write: FUZZTIME each, and as
+# long again asks random questions both of SQL and of the interpreter.
+FUZZTIME ?= 60s
+fuzz:
+	$(GO) test -run '^$$' -fuzz '^FuzzParse$$' -fuzztime $(FUZZTIME) ./kql/syntax
+	$(GO) test -run '^$$' -fuzz '^FuzzBind$$' -fuzztime $(FUZZTIME) ./kql/bind
+	$(GO) test -run '^$$' -fuzz '^FuzzQuery$$' -fuzztime $(FUZZTIME) ./kql/exec
+	PICKET_FUZZ_SECONDS=$(FUZZTIME:s=) $(GO) test -count=1 -timeout 90m -run TestSQLSaysWhatTheInterpreterSays ./query
+
 conformance: build
 	$(GO) run ./conformance -o CONFORMANCE.md
 

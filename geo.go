@@ -1,7 +1,6 @@
 package picket
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -22,11 +21,7 @@ var plainName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._ -]{0,120}$`)
 // importGeo takes a file of places, networks or Tor addresses: POST /api/v1/geo/import, multipart with the part
 // "file", and "columns" (by comma) for CSV without a header line.
 func (p *Picket) importGeo(w http.ResponseWriter, r *http.Request) {
-	fail := func(status int, code, msg string) {
-		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(status)
-		_ = json.NewEncoder(w).Encode(map[string]any{"error": map[string]string{"code": code, "message": msg}}) // the client may have gone
-	}
+	fail := func(status int, code, msg string) { answerError(w, status, code, msg) }
 	u, ok := web.SessionUser(r)
 	switch {
 	case !ok:
@@ -79,8 +74,7 @@ func (p *Picket) importGeo(w http.ResponseWriter, r *http.Request) {
 				fail(400, "InvalidFile", err.Error())
 				return
 			}
-			w.Header().Set("Content-Type", "application/json")
-			_ = json.NewEncoder(w).Encode(map[string]any{"name": f.Name, "kind": f.Kind, "entries": f.Entries, "built": f.Built, // the client may have gone
+			answer(w, 200, map[string]any{"name": f.Name, "kind": f.Kind, "entries": f.Entries, "built": f.Built,
 				"summary": fmt.Sprintf("%s, %d entries", f.Kind, f.Entries)})
 			return
 		}

@@ -31,11 +31,6 @@ const maxSecretBody = 64 << 10
 //	DELETE /api/v1/secrets/{name}
 func (p *Picket) secrets() http.Handler {
 	mux := http.NewServeMux()
-	answer := func(w http.ResponseWriter, status int, v any) {
-		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(status)
-		_ = json.NewEncoder(w).Encode(v) // a failed write means that the client has gone
-	}
 	refuse := func(w http.ResponseWriter, err error) {
 		status, code := 500, "InternalServerError"
 		var pe *playbook.Error
@@ -45,7 +40,7 @@ func (p *Picket) secrets() http.Handler {
 		case errors.Is(err, playbook.ErrNoSecret):
 			status, code = 404, "SecretNotFound"
 		}
-		answer(w, status, map[string]any{"error": map[string]string{"code": code, "message": err.Error()}})
+		answerError(w, status, code, err.Error())
 	}
 	add := func(pattern string, f func(w http.ResponseWriter, r *http.Request) error) {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {

@@ -11,7 +11,6 @@ package picket
 import (
 	"context"
 	"crypto/tls"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -365,13 +364,10 @@ func (p *Picket) readyz(w http.ResponseWriter, _ *http.Request) {
 
 func (p *Picket) workspaceInfo(w http.ResponseWriter, r *http.Request) {
 	if _, ok := web.SessionUser(r); !ok {
-		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(401)
-		fmt.Fprintln(w, `{"error":{"code":"SignInRequired","message":"Sign in first, or send a bearer token of this picket."}}`)
+		answerError(w, 401, "SignInRequired", "Sign in first, or send a bearer token of this picket.")
 		return
 	}
-	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(p.Info()) // a failed write means that the client has gone
+	answer(w, 200, p.Info())
 }
 
 // Info names the workspace.

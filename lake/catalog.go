@@ -42,8 +42,10 @@ type tableDef struct {
 	Name      string
 	Columns   []colDef // in the order they were added; TimeGenerated first
 	Retention time.Duration
-	Gens      []*genDef  // oldest first
-	Segs      []*segment `json:"-"`
+	Derived   []*derivedDef `json:",omitempty"` // promotions; shared, not to be changed
+	Shun      []string      `json:",omitempty"` // keys of expressions that failed on rows
+	Gens      []*genDef     // oldest first
+	Segs      []*segment    `json:"-"`
 	shown     *shown
 }
 
@@ -89,6 +91,7 @@ type segment struct {
 	Rows       int64
 	Bytes      int64
 	Columns    []string // as in genDef
+	Derived    []string `json:",omitempty"` // physical names of the promotions that it carries
 	Imported   bool     `json:",omitempty"`
 	TMin, TMax int64    // TimeGenerated, µs
 	RMin, RMax int64    // _TimeReceived, µs
@@ -159,7 +162,7 @@ func (e *edit) change(name string) *tableDef {
 	e.copyMaps()
 	n := *t
 	n.shown = &shown{}
-	n.Columns, n.Gens, n.Segs = slices.Clone(t.Columns), slices.Clone(t.Gens), slices.Clone(t.Segs)
+	n.Columns, n.Gens, n.Segs, n.Derived = slices.Clone(t.Columns), slices.Clone(t.Gens), slices.Clone(t.Segs), slices.Clone(t.Derived)
 	e.cat.tables[name] = &n
 	e.own[name], e.touched[name] = true, true
 	return &n
@@ -242,7 +245,7 @@ func (t *tableDef) physical(name string) string {
 				return true
 			}
 		}
-		return false
+		return slices.ContainsFunc(t.Derived, func(d *derivedDef) bool { return strings.EqualFold(d.Phys, n) })
 	}
 	p := name
 	for k := 2; taken(p); k++ {

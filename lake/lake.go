@@ -152,6 +152,9 @@ type Need struct {
 	ReceivedAfter, ReceivedUntil time.Time
 	// SkipImported leaves out imported rows.
 	SkipImported bool
+
+	// Derived are expressions that the query would like to read; those that the table has promoted are offered.
+	Derived []Derived
 }
 
 // Relation is a table as a query may read it within its snapshot.
@@ -159,6 +162,9 @@ type Relation struct {
 	SQL     string // goes after FROM; parenthesised
 	Columns []RelColumn
 	Rows    int64 // at most
+	// Derived gives by Derived.Key the physical column of each asked expression that the table has promoted. Every
+	// row has its exact value, read where a segment carries it and computed otherwise. They are not in Columns.
+	Derived map[string]string
 }
 
 // RelColumn is a column of a relation.

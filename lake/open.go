@@ -53,6 +53,8 @@ type Lake struct {
 	checkpointTry time.Time
 	reserve       int64 // room on the disk that appends leave free
 
+	promoteNext time.Time // of Run: when the next segment may be rewritten for a promotion
+
 	in     chan *request
 	quit   chan struct{}
 	gone   chan struct{} // the committer ended

@@ -36,10 +36,10 @@ func (l *Lake) Run(ctx context.Context) error {
 	var lastSlow time.Time
 	for {
 		slow := l.o.Now().Sub(lastSlow)
-		steps := []func(context.Context) error{l.sealDue, l.removeOld}
+		steps := []func(context.Context) error{l.sealDue, l.promoteDue, l.removeOld}
 		if slow >= time.Minute || slow < 0 {
 			lastSlow = l.o.Now()
-			steps = []func(context.Context) error{l.sealDue, l.expire, l.compact, l.rotateDue, l.removeOld}
+			steps = []func(context.Context) error{l.sealDue, l.expire, l.compact, l.promoteDue, l.rotateDue, l.removeOld}
 		}
 		for _, step := range steps {
 			if err := step(ctx); err != nil {
@@ -108,38 +108,64 @@ func (l *Lake) Seal(ctx context.Context, table string) error {
 	if err != nil || len(gens) == 0 {
 		return err
 	}
+	return l.rewrite(ctx, table, gens, nil)
+}
+
+// rewrite writes generations, or segments, of a table anew as segments and puts these in their place. What is gone
+// meanwhile is passed over. A promotion that fails on the rows is dropped.
+func (l *Lake) rewrite(ctx context.Context, table string, gens []*genDef, old []*segment) error {
+	for {
+		segs, err := l.writeAnew(ctx, table, &gens, &old)
+		if err == nil {
+			if len(gens)+len(old) == 0 {
+				return nil
+			}
+			return l.replace(ctx, table, gens, old, segs)
+		}
+		l.discard(segs)
+		if !isDerivedError(err) {
+			return fmt.Errorf("seal %s: %w", table, err)
+		}
+		dropped, derr := l.shun(ctx, table, func(s *Snapshot, _ *tableDef) []source { return s.sources(gens, old) })
+		if derr != nil || !dropped {
+			return fmt.Errorf("seal %s: %w", table, errors.Join(err, derr))
+		}
+	}
+}
+
+func (l *Lake) writeAnew(ctx context.Context, table string, gens *[]*genDef, old *[]*segment) (segs []*segment, err error) {
 	s, err := l.Snapshot(ctx)
 	if err != nil {
-		return fmt.Errorf("seal %s: %w", table, err)
+		return nil, err
 	}
 	defer s.Close()
 	t := s.cat.tables[table]
 	if t == nil {
-		return nil // dropped meanwhile
+		*gens, *old = nil, nil
+		return nil, nil // dropped meanwhile
 	}
-	gens = slices.DeleteFunc(gens, func(g *genDef) bool { // sealed by somebody else meanwhile
+	*gens = slices.DeleteFunc(*gens, func(g *genDef) bool { // sealed by somebody else meanwhile
 		return !slices.ContainsFunc(t.Gens, func(h *genDef) bool { return h.ID == g.ID })
 	})
-	var segs []*segment
-	for _, imported := range []bool{false, true} {
-		var some []*genDef
-		for _, g := range gens {
-			if g.Imported == imported {
-				some = append(some, g)
-			}
-		}
-		if len(some) == 0 {
-			continue
-		}
-		more, err := s.write(ctx, t, s.sources(some, nil), imported)
-		segs = append(segs, more...)
-		if err != nil {
-			l.discard(segs)
-			return fmt.Errorf("seal %s: %w", table, err)
+	for _, o := range *old {
+		if !slices.ContainsFunc(t.Segs, func(x *segment) bool { return x.ID == o.ID }) {
+			*old = nil
+			break
 		}
 	}
-	s.Close()
-	return l.replace(ctx, table, gens, nil, segs)
+	for _, imported := range []bool{false, true} {
+		someGens := slices.DeleteFunc(slices.Clone(*gens), func(g *genDef) bool { return g.Imported != imported })
+		someSegs := slices.DeleteFunc(slices.Clone(*old), func(g *segment) bool { return g.Imported != imported })
+		if len(someGens)+len(someSegs) == 0 {
+			continue
+		}
+		more, err := s.write(ctx, t, s.sources(someGens, someSegs), imported)
+		segs = append(segs, more...)
+		if err != nil {
+			return segs, err
+		}
+	}
+	return segs, nil
 }
 
 // replace records new segments in place of generations or other segments, in one transaction.
@@ -187,7 +213,7 @@ func (l *Lake) segmentPath(s *segment) string { return filepath.Join(l.o.Dir, s.
 // discard removes files that were not recorded.
 func (l *Lake) discard(segs []*segment) {
 	for _, s := range segs {
-		if err := os.Remove(l.segmentPath(s)); err != nil {
+		if err := os.Remove(l.segmentPath(s)); err != nil && !errors.Is(err, os.ErrNotExist) {
 			slog.Warn("lake: an unused file stays until the next start", "error", err)
 		}
 	}
@@ -220,6 +246,13 @@ func (s *Snapshot) write(ctx context.Context, t *tableDef, sources []source, imp
 		cols = append(cols, relCol{RelColumn: RelColumn{Name: h, Type: Hidden[Hidden.Index(h)].Type, Physical: h}, phys: h, hidden: true})
 	}
 	rel := relationSQL(t, cols, sources)
+	var derived []string
+	for _, d := range t.Derived {
+		if c := d.col(t); have[c.base.phys] {
+			cols = append(cols, c)
+			derived = append(derived, d.Phys)
+		}
+	}
 
 	type day struct {
 		name                   string
@@ -243,7 +276,7 @@ func (s *Snapshot) write(ctx context.Context, t *tableDef, sources []source, imp
 	var out []*segment
 	dirs := map[string]bool{}
 	for _, d := range days {
-		seg := &segment{Day: d.name, Rows: d.rows, Columns: names, Imported: imported, TMin: d.tmin, TMax: d.tmax, RMin: d.rmin, RMax: d.rmax}
+		seg := &segment{Day: d.name, Rows: d.rows, Columns: names, Derived: derived, Imported: imported, TMin: d.tmin, TMax: d.tmax, RMin: d.rmin, RMax: d.rmax}
 		rel := relationSQL(t, cols, filtered(sources, d.from, d.from+86_400_000_000))
 		dir := filepath.Join("segments", t.Name, "day="+d.name)
 		if err := os.MkdirAll(filepath.Join(s.l.o.Dir, dir), 0o700); err != nil {
@@ -325,24 +358,7 @@ func (l *Lake) compact(ctx context.Context) error {
 
 // merge writes segments of one day as one.
 func (l *Lake) merge(ctx context.Context, table string, old []*segment) error {
-	s, err := l.Snapshot(ctx)
-	if err != nil {
-		return err
-	}
-	defer s.Close()
-	t := s.cat.tables[table]
-	for _, o := range old {
-		if t == nil || !slices.ContainsFunc(t.Segs, func(x *segment) bool { return x.ID == o.ID }) {
-			return nil // gone meanwhile
-		}
-	}
-	segs, err := s.write(ctx, t, s.sources(nil, old), old[0].Imported)
-	if err != nil {
-		l.discard(segs)
-		return fmt.Errorf("merge segments of %s: %w", table, err)
-	}
-	s.Close()
-	return l.replace(ctx, table, nil, old, segs)
+	return l.rewrite(ctx, table, nil, slices.Clone(old))
 }
 
 // expire drops the segments all of whose rows are past their table's retention: rows go by whole days. Hot rows are

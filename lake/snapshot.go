@@ -333,6 +333,9 @@ type relCol struct {
 	phys   string // "" for a constant
 	expr   string // of a constant
 	hidden bool
+
+	derived *derivedDef // set for a promoted expression, with the column it is computed from
+	base    *relCol
 }
 
 // columns resolves the names of a need.
@@ -378,6 +381,7 @@ func (s *Snapshot) columns(t *tableDef, names []string) ([]relCol, error) {
 type source struct {
 	from     string
 	columns  []string
+	derived  []string // promotions that the files carry
 	imported bool
 	gen      *genDef // nil for segments
 	filter   string
@@ -412,7 +416,8 @@ func (s *Snapshot) Relation(table string, n Need) (Relation, error) {
 	for i := range sources {
 		sources[i].filter = n.filter(sources[i], segs)
 	}
-	rel.SQL = relationSQL(t, cols, sources)
+	all, names := t.derivedCols(cols, n.Derived)
+	rel.SQL, rel.Derived = relationSQL(t, all, sources), names
 	for _, c := range cols {
 		if c.Ticks != "" && !slices.ContainsFunc(sources, func(s source) bool { return slices.Contains(s.columns, c.Ticks) }) {
 			c.Ticks = ""
@@ -477,9 +482,11 @@ func (s *Snapshot) sources(gens []*genDef, segs []*segment) []source {
 	for _, g := range segs {
 		sorted := slices.Clone(g.Columns)
 		slices.Sort(sorted)
-		key := fmt.Sprint(g.Imported) + "\x00" + strings.Join(sorted, "\x00")
+		derived := slices.Clone(g.Derived)
+		slices.Sort(derived)
+		key := fmt.Sprint(g.Imported) + "\x00" + strings.Join(sorted, "\x00") + "\x00\x00" + strings.Join(derived, "\x00")
 		if groups[key] == nil {
-			groups[key] = &group{src: source{columns: g.Columns, imported: g.Imported}}
+			groups[key] = &group{src: source{columns: g.Columns, derived: g.Derived, imported: g.Imported}}
 			order = append(order, key)
 		}
 		groups[key].files = append(groups[key].files, duck.Text(s.l.segmentPath(g)))
@@ -528,6 +535,12 @@ func relationSQL(t *tableDef, cols []relCol, sources []source) string {
 func (src source) expr(c relCol, phys string) string {
 	if c.phys == "" {
 		return c.expr
+	}
+	if c.derived != nil {
+		if slices.Contains(src.derived, phys) {
+			return duck.Quote(phys)
+		}
+		return c.derived.apply(src.expr(*c.base, c.base.phys))
 	}
 	if len(src.columns) == 0 && src.gen != nil { // the empty source
 		if phys == c.Ticks && c.Ticks != "" {

@@ -265,7 +265,7 @@ func (e *Engine) Runs(ctx context.Context, workflowName string, p Page) ([]*Run,
 func (e *Engine) findRun(ctx context.Context, id string) (*Run, error) {
 	r, err := e.scanRun(e.db.QueryRow(ctx, `SELECT `+runColumns+` FROM playbook_run WHERE id=?`, id).Scan)
 	if errors.Is(err, sql.ErrNoRows) {
-		return nil, fail(404, "WorkflowRunNotFound", "The workflow run '%s' could not be found.", id)
+		return nil, runNotFound(id)
 	}
 	return r, err
 }
@@ -283,7 +283,7 @@ func (e *Engine) RunDetail(ctx context.Context, id string) (*RunDetail, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows, err := e.db.Query(ctx, `SELECT name, rep, seq, status, code, inputs, outputs, error, started, ended, tracking, meta FROM playbook_action WHERE run=? ORDER BY seq`, id)
+	rows, err := e.db.Query(ctx, `SELECT `+actionColumns+` FROM playbook_action WHERE run=? ORDER BY seq`, id)
 	if err != nil {
 		return nil, fmt.Errorf("run %s: %w", id, err)
 	}
@@ -294,17 +294,11 @@ func (e *Engine) RunDetail(ctx context.Context, id string) (*RunDetail, error) {
 		hide[a.Name] = hidden(v.def, a)
 	}
 	for rows.Next() {
-		var rec record
-		var in, out, meta []byte
-		var errText string
-		var start, end int64
-		if err := rows.Scan(&rec.name, &rec.rep, &rec.seq, &rec.status, &rec.code, &in, &out, &errText, &start, &end, &rec.tracking, &meta); err != nil {
-			return nil, err
+		rec, err := e.scanRecord(rows.Scan)
+		if err != nil {
+			return nil, fmt.Errorf("run %s: %w", id, err)
 		}
-		if err := e.decodeRecord(&rec, in, out, meta, errText, start, end); err != nil {
-			return nil, err
-		}
-		d.Actions = append(d.Actions, e.actionRun(v, &rec, hide))
+		d.Actions = append(d.Actions, e.actionRun(v, rec, hide))
 	}
 	sort.SliceStable(d.Actions, func(i, j int) bool { return d.Actions[i].sortKey < d.Actions[j].sortKey })
 	return d, rows.Err()

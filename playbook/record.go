@@ -105,29 +105,23 @@ func (e *Engine) putRecord(tx *state.Tx, run string, rec *record, secret func(v 
 
 // load reads what the run recorded before the process ended, and sets the variables to where they were.
 func (r *run) load(ctx context.Context) error {
-	rows, err := r.e.db.Query(ctx, `SELECT name, rep, seq, status, code, inputs, outputs, error, started, ended, tracking, meta FROM playbook_action WHERE run=? ORDER BY seq`, r.id)
+	rows, err := r.e.db.Query(ctx, `SELECT `+actionColumns+` FROM playbook_action WHERE run=? ORDER BY seq`, r.id)
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
 	var ops []*record
 	for rows.Next() {
-		var rec record
-		var in, out, meta []byte
-		var errText string
-		var start, end int64
-		if err := rows.Scan(&rec.name, &rec.rep, &rec.seq, &rec.status, &rec.code, &in, &out, &errText, &start, &end, &rec.tracking, &meta); err != nil {
-			return err
-		}
-		if err := r.e.decodeRecord(&rec, in, out, meta, errText, start, end); err != nil {
+		rec, err := r.e.scanRecord(rows.Scan)
+		if err != nil {
 			return err
 		}
 		rec.action = r.def.Action(rec.name)
 		key := recKey{strings.ToLower(rec.name), rec.rep}
-		r.recs[key] = &rec
+		r.recs[key] = rec
 		r.seq = max(r.seq, rec.seq)
 		if rec.meta.Value("op") != nil && rec.done() {
-			ops = append(ops, &rec)
+			ops = append(ops, rec)
 		}
 		if rec.action != nil && rec.action.Type == "Terminate" && rec.status == Succeeded {
 			r.term = terminationOf(rec.meta)
@@ -146,26 +140,36 @@ func order(rec *record) int64 {
 	return n
 }
 
-func (e *Engine) decodeRecord(rec *record, in, out, meta []byte, errText string, start, end int64) error {
+const actionColumns = `name, rep, seq, status, code, inputs, outputs, error, started, ended, tracking, meta`
+
+// scanRecord reads a row of actionColumns.
+func (e *Engine) scanRecord(scan func(...any) error) (*record, error) {
+	rec := &record{}
+	var in, out, meta []byte
+	var errText string
+	var start, end int64
+	if err := scan(&rec.name, &rec.rep, &rec.seq, &rec.status, &rec.code, &in, &out, &errText, &start, &end, &rec.tracking, &meta); err != nil {
+		return nil, err
+	}
 	rec.name, rec.iteration = strings.CutPrefix(rec.name, "#")
 	var err error
 	if rec.hasIn = len(in) > 0; rec.hasIn {
 		if rec.inputs, err = e.seal.decode(in); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if rec.hasOut = len(out) > 0; rec.hasOut {
 		if rec.outputs, err = e.seal.decode(out); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	m, err := e.seal.decode(meta)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	rec.meta, rec.err = object(m), parseObject(errText)
 	rec.start, rec.end = fromMicros(start), fromMicros(end)
-	return nil
+	return rec, nil
 }
 
 func (r *run) finish(rec *record, o outcome) *record {

@@ -18,6 +18,7 @@ type CollectRequest struct {
 	TimeField  string // name of the field that holds TimeGenerated; "" takes the time of receipt
 	ResourceID string // _ResourceId of the rows
 	OpID       string // applied once, see lake.Batch
+	Request    string // the id of the request that the body is a part of, noted by the same commit; see Resends
 	Imported   bool   // history: TimeGenerated is kept however old, rules pass over the rows
 }
 
@@ -64,6 +65,9 @@ func (in *Ingest) Collect(ctx context.Context, r CollectRequest) (Result, error)
 		return bad("InvalidDataFormat", "the resource id has %d bytes, the limit is %d of UTF-8", len(r.ResourceID), MaxResourceIDBytes)
 	}
 	table := r.LogType + "_CL"
+	if err := in.admit(ctx, table); err != nil {
+		return Result{}, err
+	}
 	lo, hi := in.window(r.Imported)
 	b, err := scan(r.Body, r.TimeField, lo, hi)
 	if err != nil {
@@ -97,15 +101,26 @@ func (in *Ingest) Collect(ctx context.Context, r CollectRequest) (Result, error)
 		}
 	}
 	if n := len(have) + cols.added; n > MaxColumns && cols.added > 0 {
+		in.trouble(ctx, TooWide, table, 1, "a request for %s was refused: the table would have %d columns, the limit is %d", table, n, MaxColumns)
 		return bad("InvalidDataFormat", "table %s would have %d columns, the limit is %d", table, n, MaxColumns)
 	}
-	res.Ack, err = in.o.Lake.Append(ctx, batch)
+	bs := []lake.Batch{batch}
+	if r.Request != "" {
+		bs = append(bs, lake.Batch{OpID: r.Request})
+	}
+	res.Ack, err = in.o.Lake.Append(ctx, bs...)
 	var de *lake.DataError
 	if errors.As(err, &de) {
 		return bad("InvalidDataFormat", "%v", de)
 	}
 	if err != nil {
+		in.full(ctx, table, err)
 		return Result{}, fmt.Errorf("collect into %s: %w", table, err)
+	}
+	in.stored(ctx, table, res.Ack, b.rows, int64(len(b.text)))
+	in.trouble(ctx, Trimmed, table, res.Truncated, "%d fields of %s were longer than %d bytes and are cut", res.Truncated, table, MaxFieldBytes)
+	if r.TimeField != "" {
+		in.trouble(ctx, Retimed, table, res.Retimed, "%d rows of %s have no %s within 2 days before and 1 day after now: they got the time of receipt", res.Retimed, table, r.TimeField)
 	}
 	return res, nil
 }

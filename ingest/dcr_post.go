@@ -71,6 +71,11 @@ func (in *Ingest) Post(ctx context.Context, r PostRequest) (PostResult, error) {
 	if len(flows) == 0 {
 		return bad("InvalidStream", "the stream %q is not one of the rule's data flows", r.Stream)
 	}
+	for _, f := range flows {
+		if err := in.admit(ctx, f.Table); err != nil {
+			return PostResult{}, err
+		}
+	}
 	body := bytes.TrimSpace(bytes.TrimPrefix(r.Body, []byte("\xef\xbb\xbf")))
 	if len(body) == 0 || body[0] != '[' {
 		return bad("InvalidRequestPayload", "the body is not a JSON array of objects")
@@ -81,11 +86,15 @@ func (in *Ingest) Post(ctx context.Context, r PostRequest) (PostResult, error) {
 	}
 	if len(flows) == 1 && flows[0].plain() {
 		ack, ok, err := in.postWhole(ctx, flows[0].Table, schema, body, r.OpID)
+		if ok {
+			in.stored(ctx, flows[0].Table, ack, ack.Rows, int64(len(body)))
+		}
 		if ok || err != nil {
+			in.full(ctx, flows[0].Table, err)
 			return PostResult{Ack: ack, Records: ack.Rows}, err
 		}
 	}
-	src, q, err := in.decodeStream(body, schema, r.Source, stream)
+	src, q, trimmed, err := in.decodeStream(body, schema, r.Source, stream)
 	if err != nil {
 		return bad("InvalidRequestPayload", "%v", err)
 	}
@@ -128,8 +137,14 @@ func (in *Ingest) Post(ctx context.Context, r PostRequest) (PostResult, error) {
 		return bad("InvalidRequestPayload", "%v", de)
 	}
 	if err != nil {
+		in.full(ctx, batches[0].Table, err)
 		return PostResult{}, fmt.Errorf("store records of %s: %w", stream, err)
 	}
+	for _, b := range batches {
+		in.stored(ctx, b.Table, res.Ack, b.Frame.N, frameBytes(b.Frame))
+	}
+	in.trouble(ctx, Quarantined, flows[0].Table, q.N, "%d records of the stream %s have fields that do not fit: these are null, the records are kept in %s", q.N, stream, QuarantineTable)
+	in.trouble(ctx, Trimmed, flows[0].Table, trimmed, "%d fields of the stream %s were longer than %d bytes and are cut", trimmed, stream, maxPostField)
 	return res, nil
 }
 
@@ -189,10 +204,10 @@ func longText(b []byte, n int) bool {
 
 // decodeStream reads the records as the stream declares them. Keys that are not declared are left out, as in the
 // service. q holds the records of which a field did not fit.
-func (in *Ingest) decodeStream(body []byte, schema value.Schema, source, stream string) (f, q *value.Frame, err error) {
+func (in *Ingest) decodeStream(body []byte, schema value.Schema, source, stream string) (f, q *value.Frame, trimmed int, err error) {
 	var rows []*value.Bag
 	if err := lake.EachObject(body, func(b *value.Bag) error { rows = append(rows, b); return nil }); err != nil {
-		return nil, nil, err
+		return nil, nil, 0, err
 	}
 	f = &value.Frame{Schema: schema, N: len(rows)}
 	at := make(map[string]int, len(schema))
@@ -216,6 +231,7 @@ func (in *Ingest) decodeStream(body []byte, schema value.Schema, source, stream 
 			}
 			if x.Type == value.String && len(x.S) > maxPostField {
 				x.S = cut(x.S, maxPostField)
+				trimmed++
 			}
 			f.Vecs[i].Set(r, x)
 		}
@@ -223,7 +239,7 @@ func (in *Ingest) decodeStream(body []byte, schema value.Schema, source, stream 
 			in.quarantine(q, source, stream, why, row)
 		}
 	}
-	return f, q, nil
+	return f, q, trimmed, nil
 }
 
 // nulls is a vector of n nulls that can be set one by one.
@@ -376,6 +392,7 @@ func (in *Ingest) fit(ctx context.Context, table string, f *value.Frame, q *valu
 		out.Vecs = append(out.Vecs, v)
 	}
 	if n := len(have) + added; added > 0 && n > MaxColumns {
+		in.trouble(ctx, TooWide, table, 1, "a request for %s was refused: the table would have %d columns, the limit is %d", table, n, MaxColumns)
 		return nil, &Error{Code: "InvalidRequestPayload", Status: 400, Message: fmt.Sprintf("table %s would have %d columns, the limit is %d", table, n, MaxColumns)}
 	}
 	for r := range f.N {

@@ -20,6 +20,7 @@ type Options struct {
 	// table is made with them when its first rows come.
 	Schemas map[string]value.Schema
 	Now     func() time.Time // default time.Now
+	Meter   Meter            // counts what is stored and says when no more may be; nil counts nothing
 
 	// MaxNameChars is the longest name of a Data Collector field; default 100. (The service's documents say 45,
 	// yet the published content of its users has names of 61.)
@@ -30,7 +31,7 @@ type Options struct {
 type Error struct {
 	Code    string
 	Message string
-	Status  int // 400, or 404 for a body that is too large
+	Status  int // 400, 404 for a body that is too large, 429 when the sender is to come back
 }
 
 func (e *Error) Error() string { return fmt.Sprintf("%s: %s", e.Code, e.Message) }

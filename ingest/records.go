@@ -28,6 +28,9 @@ func (in *Ingest) Records(ctx context.Context, r RecordsRequest) (lake.Ack, erro
 	if len(body) > 0 && body[0] != '[' && body[0] != '{' {
 		return bad("the body is neither an array of JSON objects nor one object a line")
 	}
+	if err := in.admit(ctx, r.Table); err != nil {
+		return lake.Ack{}, err
+	}
 	have, err := in.have(ctx, r.Table)
 	if err != nil {
 		return lake.Ack{}, err
@@ -50,7 +53,9 @@ func (in *Ingest) Records(ctx context.Context, r RecordsRequest) (lake.Ack, erro
 		return bad("%v", de)
 	}
 	if err != nil {
+		in.full(ctx, r.Table, err)
 		return lake.Ack{}, fmt.Errorf("store records of %s: %w", r.Table, err)
 	}
+	in.stored(ctx, r.Table, ack, ack.Rows, int64(len(body)))
 	return ack, nil
 }

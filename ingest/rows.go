@@ -55,13 +55,18 @@ func (in *Ingest) Rows(ctx context.Context, table string, s value.Schema, rows [
 
 // Frame stores a frame into a table of the product's own. The table is made with its declared schema first.
 func (in *Ingest) Frame(ctx context.Context, table string, f *value.Frame, opID string) (lake.Ack, error) {
+	if err := in.admit(ctx, table); err != nil {
+		return lake.Ack{}, err
+	}
 	if _, err := in.have(ctx, table); err != nil {
 		return lake.Ack{}, err
 	}
 	ack, err := in.o.Lake.Append(ctx, lake.Batch{Table: table, Frame: f, OpID: opID})
 	if err != nil {
+		in.full(ctx, table, err)
 		return lake.Ack{}, fmt.Errorf("store rows of %s: %w", table, err)
 	}
+	in.stored(ctx, table, ack, f.N, frameBytes(f))
 	return ack, nil
 }
 

@@ -36,6 +36,10 @@ type Options struct {
 	Collect func(ctx context.Context, r ingest.CollectRequest) (ingest.Result, error)
 	// Authenticate says whether a request may send; its error is answered 401 (or 403 when it is ErrForbidden).
 	Authenticate func(r *http.Request) error
+	// Resends knows requests that are sent again, whose documents are then stored once; nil stores them each time.
+	Resends *ingest.Resends
+	// Quarantine keeps documents that are refused with their reason (ingest.Ingest.Quarantine); nil keeps none.
+	Quarantine func(ctx context.Context, table string, rs []ingest.Reject, opID string) error
 }
 
 // ErrForbidden says that a sender is known and may not send.
@@ -131,18 +135,27 @@ func (h *handler) bulk(w http.ResponseWriter, r *http.Request) {
 		fail(w, 400, "illegal_argument_exception", err.Error())
 		return
 	}
-	if err := h.store(r.Context(), docs); err != nil {
+	id, err := h.o.Resends.ID(r, r.Header.Get("Authorization"), body)
+	if err == nil {
+		err = h.store(r.Context(), docs, id)
+	}
+	var bad *ingest.Error
+	if errors.As(err, &bad) && bad.Status == http.StatusBadRequest {
+		fail(w, 400, "illegal_argument_exception", bad.Message)
+		return
+	}
+	if err != nil {
 		w.Header().Set("Retry-After", "5")
 		fail(w, 429, "es_rejected_execution_exception", "the documents were not stored: send them again: "+err.Error())
 		return
 	}
 	items := make([]map[string]any, len(docs))
-	bad := false
+	some := false
 	for i := range docs {
 		d := &docs[i]
 		one := map[string]any{"_index": d.index, "_id": d.id, "status": d.status}
 		if d.err != nil {
-			bad = true
+			some = true
 			one["error"] = d.err
 		} else {
 			one["_version"], one["result"], one["_seq_no"], one["_primary_term"] = 1, "created", 0, 1
@@ -150,7 +163,7 @@ func (h *handler) bulk(w http.ResponseWriter, r *http.Request) {
 		}
 		items[i] = map[string]any{d.action: one}
 	}
-	write(w, 200, map[string]any{"took": time.Since(start).Milliseconds(), "errors": bad, "items": items})
+	write(w, 200, map[string]any{"took": time.Since(start).Milliseconds(), "errors": some, "items": items})
 }
 
 func read(w http.ResponseWriter, r *http.Request) ([]byte, int, error) {
@@ -272,9 +285,9 @@ func LogType(index string) string {
 	return s[:min(len(s), 97)]
 }
 
-// store stores the documents of each index together; where one does not fit, each is tried alone, so that the good
-// ones are stored and the others told why not. An error means that the sender should try again.
-func (h *handler) store(ctx context.Context, docs []doc) error {
+// store stores the documents of each index together; where one does not fit, they are halved until it stands alone, so
+// that the good ones are stored and the others told why not. An error means that the sender should try again.
+func (h *handler) store(ctx context.Context, docs []doc, id string) error {
 	groups := map[string][]*doc{}
 	var order []string
 	for i := range docs {
@@ -285,23 +298,60 @@ func (h *handler) store(ctx context.Context, docs []doc) error {
 			groups[d.index] = append(groups[d.index], d)
 		}
 	}
-	for _, index := range order {
-		if err := h.group(ctx, LogType(index), groups[index]); err != nil {
+	for i, index := range order {
+		if err := h.group(ctx, LogType(index), groups[index], op{id, fmt.Sprint(i)}); err != nil {
+			return err
+		}
+	}
+	return h.quarantine(ctx, docs, op{id, "q"})
+}
+
+// op is the place of a batch within a request.
+type op struct {
+	request string // "" when the request has no id
+	place   string
+}
+
+func (o op) id() string {
+	if o.request == "" {
+		return ""
+	}
+	return o.request + "/" + o.place
+}
+
+// quarantine keeps the documents that were refused for what is in them.
+func (h *handler) quarantine(ctx context.Context, docs []doc, o op) error {
+	if h.o.Quarantine == nil {
+		return nil
+	}
+	byTable := map[string][]ingest.Reject{}
+	for i := range docs {
+		if d := &docs[i]; d.err != nil && d.body != nil {
+			t := LogType(d.index) + "_CL"
+			byTable[t] = append(byTable[t], ingest.Reject{Source: "_bulk", Stream: d.index, Reason: d.err.Reason, Record: string(d.body)})
+		}
+	}
+	for t, rs := range byTable {
+		q := o
+		q.place += "/" + t
+		if err := h.o.Quarantine(ctx, t, rs, q.id()); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (h *handler) group(ctx context.Context, logType string, ds []*doc) error {
+func (h *handler) group(ctx context.Context, logType string, ds []*doc, o op) error {
 	var body bytes.Buffer
+	parts := 0
 	flush := func(part []*doc) error {
 		if len(part) == 0 {
 			return nil
 		}
 		body.WriteByte(']')
-		_, err := h.o.Collect(ctx, ingest.CollectRequest{LogType: logType, Body: bytes.Clone(body.Bytes()), TimeField: "@timestamp"})
+		_, err := h.o.Collect(ctx, ingest.CollectRequest{LogType: logType, Body: bytes.Clone(body.Bytes()), TimeField: "@timestamp", OpID: op{o.request, fmt.Sprintf("%s.%d", o.place, parts)}.id(), Request: o.request})
 		body.Reset()
+		parts++
 		var bad *ingest.Error
 		switch {
 		case err == nil:
@@ -309,14 +359,15 @@ func (h *handler) group(ctx context.Context, logType string, ds []*doc) error {
 				d.status = 201
 			}
 			return nil
-		case !errors.As(err, &bad):
+		case !errors.As(err, &bad) || bad.Status == http.StatusTooManyRequests:
 			return err
 		case len(part) == 1:
 			part[0].status, part[0].err = 400, &problem{"document_parsing_exception", bad.Message}
 			return nil
 		}
-		for _, d := range part {
-			if err := h.group(ctx, logType, []*doc{d}); err != nil {
+		mid := len(part) / 2
+		for i, half := range [][]*doc{part[:mid], part[mid:]} {
+			if err := h.group(ctx, logType, half, op{o.request, fmt.Sprintf("%s.%d%c", o.place, parts, "ab"[i])}); err != nil {
 				return err
 			}
 		}

@@ -31,6 +31,10 @@ type Options struct {
 	Collect func(ctx context.Context, r ingest.CollectRequest) (ingest.Result, error)
 	// Authenticate says whether a request may send.
 	Authenticate func(r *http.Request) error
+	// Resends knows requests that are sent again, whose events are then stored once; nil stores them each time.
+	Resends *ingest.Resends
+	// Quarantine keeps events that are refused with their reason (ingest.Ingest.Quarantine); nil keeps none.
+	Quarantine func(ctx context.Context, table string, rs []ingest.Reject, opID string) error
 }
 
 // New makes the handler of /services/collector and what is below it.
@@ -108,7 +112,7 @@ type event struct {
 
 func (h *handler) events(w http.ResponseWriter, r *http.Request, raw []byte) {
 	dec := json.NewDecoder(bytes.NewReader(raw))
-	rows := map[string][]map[string]json.RawMessage{}
+	var rows batch
 	q := r.URL.Query()
 	for n := 0; ; n++ {
 		var e event
@@ -116,11 +120,7 @@ func (h *handler) events(w http.ResponseWriter, r *http.Request, raw []byte) {
 		if errors.Is(err, io.EOF) {
 			break
 		}
-		bad := func(code int, text string) {
-			w.Header().Set("Content-Type", "application/json")
-			w.WriteHeader(400)
-			_ = json.NewEncoder(w).Encode(map[string]any{"text": text, "code": code, "invalid-event-number": n}) // see answer
-		}
+		bad := func(code int, text string) { invalid(w, code, text, n) }
 		switch {
 		case err != nil:
 			bad(6, "Invalid data format: "+err.Error())
@@ -148,10 +148,40 @@ func (h *handler) events(w http.ResponseWriter, r *http.Request, raw []byte) {
 			bad(6, err.Error())
 			return
 		}
-		t := elastic.LogType(or(e.Index, "splunk"))
-		rows[t] = append(rows[t], row)
+		rows.add(elastic.LogType(or(e.Index, "splunk")), row)
 	}
-	h.store(w, r, rows)
+	h.store(w, r, raw, &rows)
+}
+
+// invalid says which event is wrong, counted from 0.
+func invalid(w http.ResponseWriter, code int, text string, n int) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
+	_ = json.NewEncoder(w).Encode(map[string]any{"text": text, "code": code, "invalid-event-number": n}) // see answer
+}
+
+// record is an event as a row, with its number in the request.
+type record struct {
+	row map[string]json.RawMessage
+	n   int
+}
+
+// batch is the events of a request by their table, the tables in the order in which they come.
+type batch struct {
+	order  []string
+	tables map[string][]record
+	n      int
+}
+
+func (b *batch) add(table string, row map[string]json.RawMessage) {
+	if b.tables == nil {
+		b.tables = map[string][]record{}
+	}
+	if b.tables[table] == nil {
+		b.order = append(b.order, table)
+	}
+	b.tables[table] = append(b.tables[table], record{row, b.n})
+	b.n++
 }
 
 func or(a, b string) string {
@@ -200,7 +230,7 @@ func (e *event) row() (map[string]json.RawMessage, error) {
 // raw takes a line an event.
 func (h *handler) raw(w http.ResponseWriter, r *http.Request, body []byte) {
 	q := r.URL.Query()
-	rows := map[string][]map[string]json.RawMessage{}
+	var rows batch
 	t := elastic.LogType(or(q.Get("index"), "splunk"))
 	for _, l := range strings.Split(strings.ToValidUTF8(string(body), "\uFFFD"), "\n") {
 		if l = strings.TrimRight(l, "\r"); l == "" {
@@ -212,34 +242,100 @@ func (h *handler) raw(w http.ResponseWriter, r *http.Request, body []byte) {
 			answer(w, 400, 6, err.Error())
 			return
 		}
-		if rows[t] = append(rows[t], row); len(rows[t]) > maxEvents {
+		if rows.add(t, row); rows.n > maxEvents {
 			answer(w, 400, 6, fmt.Sprintf("more than %d events", maxEvents))
 			return
 		}
 	}
-	h.store(w, r, rows)
+	h.store(w, r, body, &rows)
 }
 
-func (h *handler) store(w http.ResponseWriter, r *http.Request, rows map[string][]map[string]json.RawMessage) {
-	if len(rows) == 0 {
+// store stores the events of each table together; where one does not fit, they are halved until it stands alone: the
+// good ones are stored, the others go to the quarantine, and the answer names the first of them.
+func (h *handler) store(w http.ResponseWriter, r *http.Request, body []byte, b *batch) {
+	if b.n == 0 {
 		answer(w, 400, 5, "No data")
 		return
 	}
-	for t, rs := range rows {
-		body, err := json.Marshal(rs)
-		if err == nil {
-			_, err = h.o.Collect(r.Context(), ingest.CollectRequest{LogType: t, Body: body, TimeField: "_time"})
+	id, err := h.o.Resends.ID(r, r.Header.Get("Authorization"), body)
+	var bad []refusal
+	for i, t := range b.order {
+		if err != nil {
+			break
 		}
-		var bad *ingest.Error
-		switch {
-		case errors.As(err, &bad):
-			answer(w, 400, 6, "Invalid data format: "+bad.Message)
-			return
-		case err != nil:
-			w.Header().Set("Retry-After", "5")
-			answer(w, 503, 9, "Server is busy: "+err.Error())
-			return
+		place := fmt.Sprint(i)
+		var es []refusal
+		if es, err = h.table(r.Context(), t, b.tables[t], id, place); err == nil && h.o.Quarantine != nil && len(es) > 0 {
+			rs := make([]ingest.Reject, len(es))
+			for k, e := range es {
+				rs[k] = ingest.Reject{Source: "collector", Stream: t, Reason: e.reason, Record: string(e.body)}
+			}
+			err = h.o.Quarantine(r.Context(), t+"_CL", rs, under(id, place+"/q"))
 		}
+		bad = append(bad, es...)
 	}
-	answer(w, 200, 0, "Success")
+	var no *ingest.Error
+	switch {
+	case errors.As(err, &no) && no.Status == http.StatusBadRequest:
+		answer(w, 400, 6, "Invalid data format: "+no.Message)
+	case err != nil:
+		w.Header().Set("Retry-After", "5")
+		answer(w, 503, 9, "Server is busy: "+err.Error())
+	case len(bad) > 0:
+		first := bad[0]
+		for _, e := range bad {
+			if e.n < first.n {
+				first = e
+			}
+		}
+		invalid(w, 6, fmt.Sprintf("Invalid data format: %s (%d of %d events were refused, the others are stored)", first.reason, len(bad), b.n), first.n)
+	default:
+		answer(w, 200, 0, "Success")
+	}
+}
+
+// refusal is an event that was not stored.
+type refusal struct {
+	n      int
+	reason string
+	body   []byte
+}
+
+func under(id, place string) string {
+	if id == "" {
+		return ""
+	}
+	return id + "/" + place
+}
+
+// table stores events of one table. Its error means that the sender should try again.
+func (h *handler) table(ctx context.Context, t string, rs []record, id, place string) ([]refusal, error) {
+	list := make([]map[string]json.RawMessage, len(rs))
+	for i, x := range rs {
+		list[i] = x.row
+	}
+	body, err := json.Marshal(list)
+	if err != nil {
+		return nil, fmt.Errorf("BUG: an event that was read can't be written: %w", err)
+	}
+	_, err = h.o.Collect(ctx, ingest.CollectRequest{LogType: t, Body: body, TimeField: "_time", OpID: under(id, place), Request: id})
+	var no *ingest.Error
+	switch {
+	case err == nil:
+		return nil, nil
+	case !errors.As(err, &no) || no.Status == http.StatusTooManyRequests:
+		return nil, err
+	case len(rs) == 1:
+		return []refusal{{rs[0].n, no.Message, bytes.TrimSuffix(bytes.TrimPrefix(body, []byte("[")), []byte("]"))}}, nil
+	}
+	var bad []refusal
+	mid := len(rs) / 2
+	for i, half := range [][]record{rs[:mid], rs[mid:]} {
+		es, err := h.table(ctx, t, half, id, fmt.Sprintf("%s.%c", place, "ab"[i]))
+		if err != nil {
+			return nil, err
+		}
+		bad = append(bad, es...)
+	}
+	return bad, nil
 }

@@ -198,7 +198,10 @@ func (d *Detector) saveAlert(ctx context.Context, tx *state.Tx, r *StoredRule, a
 	if err != nil {
 		return false, err
 	}
-	return true, d.enqueue(ctx, tx, "SecurityAlert", "alert/"+a.ID+"/"+dig, row)
+	if err := d.enqueue(ctx, tx, "SecurityAlert", "alert/"+a.ID+"/"+dig, row); err != nil || !isNew || r.CreateIncident {
+		return err == nil, err
+	}
+	return true, d.enqueue(ctx, tx, "event", "event/alert/"+a.ID, Event{Source: SourceGrouping, By: self, NewAlerts: []string{a.ID}})
 }
 
 func nullable(s string) any {
@@ -233,7 +236,7 @@ func (d *Detector) incidentFor(ctx context.Context, tx *state.Tx, r *StoredRule,
 			return err
 		}
 		a.IncidentID = in.ID
-		return d.saveIncident(ctx, tx, in, "picket", true, []string{fmt.Sprintf("created: rule %s, %d rows", r.Name, a.RowCount)})
+		return d.saveIncident(ctx, tx, in, self, true, []string{fmt.Sprintf("created: rule %s, %d rows", r.Name, a.RowCount)})
 	}
 	a.IncidentID = in.ID
 	log := []string{fmt.Sprintf("alert updated: %d rows", a.RowCount)}
@@ -256,7 +259,7 @@ func (d *Detector) incidentFor(ctx context.Context, tx *state.Tx, r *StoredRule,
 		in.Status, in.Closed, in.Classification, in.Reason, in.Comment = "Active", time.Time{}, "", "", ""
 		log = append(log, "reopened: new rows came in its window")
 	}
-	return d.saveIncident(ctx, tx, in, "picket", false, log)
+	return d.saveIncident(ctx, tx, in, self, false, log)
 }
 
 // group finds the incident of the same rule that an alert belongs to under the rule's grouping, or nil.

@@ -273,6 +273,16 @@ func (d *Detector) Incidents(ctx context.Context) ([]*Incident, error) {
 // transaction.
 func (d *Detector) saveIncident(ctx context.Context, tx *state.Tx, in *Incident, actor string, isNew bool, log []string) error {
 	now := d.d.Now().UTC()
+	ev := Event{IncidentID: in.ID, Created: isNew, Etag: in.Etag + 1, By: actor, Source: originOf(ctx, actor), Chain: chainOf(ctx)}
+	if !isNew {
+		was, err := scanIncident(tx.QueryRowContext(ctx, `SELECT doc, etag FROM detect_incident WHERE id=?`, in.ID))
+		if err != nil {
+			return err
+		}
+		ev.differ(was, in)
+	} else {
+		ev.NewAlerts = in.AlertIDs
+	}
 	in.Modified, in.ModifiedBy = now, actor
 	in.Etag++
 	doc, err := json.Marshal(in)
@@ -299,10 +309,14 @@ func (d *Detector) saveIncident(ctx context.Context, tx *state.Tx, in *Incident,
 	if err != nil {
 		return err
 	}
-	if err := d.enqueue(ctx, tx, "SecurityIncident", fmt.Sprintf("incident/%s/%d", in.ID, in.Etag), d.incidentRow(in, comments)); err != nil {
+	tasks, err := tasksJSON(ctx, tx, in.ID)
+	if err != nil {
 		return err
 	}
-	return d.enqueue(ctx, tx, "event", fmt.Sprintf("event/%s/%d", in.ID, in.Etag), Event{IncidentID: in.ID, Created: isNew})
+	if err := d.enqueue(ctx, tx, "SecurityIncident", fmt.Sprintf("incident/%s/%d", in.ID, in.Etag), d.incidentRow(in, comments, tasks)); err != nil {
+		return err
+	}
+	return d.enqueue(ctx, tx, "event", fmt.Sprintf("event/%s/%d", in.ID, in.Etag), ev)
 }
 
 func commentsJSON(ctx context.Context, tx *state.Tx, id string) (json.RawMessage, error) {
@@ -326,13 +340,13 @@ func commentsJSON(ctx context.Context, tx *state.Tx, id string) (json.RawMessage
 	return json.Marshal(out)
 }
 
-func (d *Detector) incidentRow(in *Incident, comments json.RawMessage) map[string]any {
+func (d *Detector) incidentRow(in *Incident, comments, tasks json.RawMessage) map[string]any {
 	row := map[string]any{
 		"TimeGenerated": in.Modified, "IncidentName": in.ID, "Title": in.Title, "Description": in.Description, "Severity": string(in.Severity),
 		"Status": in.Status, "Classification": in.Classification, "ClassificationComment": in.Comment, "ClassificationReason": in.Reason,
 		"Owner": in.Owner, "ProviderName": "Azure Sentinel", "ProviderIncidentId": itoa(in.Number), "LastModifiedTime": in.Modified,
 		"CreatedTime": in.Created, "IncidentNumber": in.Number, "RelatedAnalyticRuleIds": orEmpty(in.RuleIDs), "AlertIds": orEmpty(in.AlertIDs),
-		"BookmarkIds": []string{}, "Comments": comments, "Tasks": []string{}, "Labels": in.Labels, "IncidentUrl": in.URL, "ModifiedBy": in.ModifiedBy, "SourceSystem": "Azure",
+		"BookmarkIds": []string{}, "Comments": comments, "Tasks": tasks, "Labels": in.Labels, "IncidentUrl": in.URL, "ModifiedBy": in.ModifiedBy, "SourceSystem": "Azure",
 		"AdditionalData": map[string]any{"alertsCount": len(in.AlertIDs), "bookmarksCount": 0, "commentsCount": in.Comments, "alertProductNames": orEmpty(in.Products), "tactics": orEmpty(in.Tactics), "techniques": orEmpty(in.Techniques)},
 	}
 	if in.Labels == nil {
@@ -356,32 +370,44 @@ func orEmpty(s []string) []string {
 // Update changes an incident as actor. etag 0 does not check.
 func (d *Detector) Update(ctx context.Context, id, actor string, etag int64, c Change) (*Incident, error) {
 	var out *Incident
-	err := d.d.State.Tx(ctx, func(tx *state.Tx) error {
-		in, err := scanIncident(tx.QueryRowContext(ctx, `SELECT doc, etag FROM detect_incident WHERE id=lower(?) OR CAST(number AS TEXT)=?`, id, id))
-		if errors.Is(err, sql.ErrNoRows) {
-			return fmt.Errorf("incident %q: %w", id, ErrNotFound)
-		} else if err != nil {
-			return err
-		}
-		if etag != 0 && etag != in.Etag {
-			return fmt.Errorf("incident %d was changed by somebody else (etag %d, now %d): read it again: %w", in.Number, etag, in.Etag, ErrConflict)
-		}
-		now := d.d.Now().UTC()
-		log, err := c.apply(in, now)
-		if err != nil {
-			return fmt.Errorf("incident %d: %w", in.Number, err)
-		}
-		out = in
-		if len(log) == 0 {
-			return nil
-		}
-		if in.FirstModified.IsZero() {
-			in.FirstModified = now
-		}
-		return d.saveIncident(ctx, tx, in, actor, false, log)
+	err := d.d.State.Tx(ctx, func(tx *state.Tx) (err error) {
+		out, err = d.update(ctx, tx, id, actor, etag, func(*Incident) Change { return c })
+		return err
 	})
 	nudge(d.noted)
 	return out, err
+}
+
+func (d *Detector) update(ctx context.Context, tx *state.Tx, id, actor string, etag int64, change func(*Incident) Change) (*Incident, error) {
+	in, err := findIncident(ctx, tx, id)
+	if err != nil {
+		return nil, err
+	}
+	if etag != 0 && etag != in.Etag {
+		return nil, fmt.Errorf("incident %d was changed by somebody else (etag %d, now %d): read it again: %w", in.Number, etag, in.Etag, ErrConflict)
+	}
+	now := d.d.Now().UTC()
+	c := change(in)
+	log, err := c.apply(in, now)
+	if err != nil {
+		return nil, fmt.Errorf("incident %d: %w: %w", in.Number, ErrRefused, err)
+	}
+	if len(log) == 0 {
+		return in, nil
+	}
+	if in.FirstModified.IsZero() {
+		in.FirstModified = now
+	}
+	return in, d.saveIncident(ctx, tx, in, actor, false, log)
+}
+
+// findIncident reads an incident by its GUID or its number inside a transaction.
+func findIncident(ctx context.Context, tx *state.Tx, id string) (*Incident, error) {
+	in, err := scanIncident(tx.QueryRowContext(ctx, `SELECT doc, etag FROM detect_incident WHERE id=lower(?) OR CAST(number AS TEXT)=?`, id, id))
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, fmt.Errorf("incident %q: %w", id, ErrNotFound)
+	}
+	return in, err
 }
 
 // CreateIncident makes an incident by hand (or by a playbook). id "" makes one.
@@ -433,10 +459,8 @@ func (d *Detector) AddComment(ctx context.Context, incidentID, id, author, messa
 	now := d.d.Now().UTC()
 	c := &Comment{ID: id, Author: author, Message: message, Created: now, Modified: now}
 	err := d.d.State.Tx(ctx, func(tx *state.Tx) error {
-		in, err := scanIncident(tx.QueryRowContext(ctx, `SELECT doc, etag FROM detect_incident WHERE id=lower(?) OR CAST(number AS TEXT)=?`, incidentID, incidentID))
-		if errors.Is(err, sql.ErrNoRows) {
-			return fmt.Errorf("incident %q: %w", incidentID, ErrNotFound)
-		} else if err != nil {
+		in, err := findIncident(ctx, tx, incidentID)
+		if err != nil {
 			return err
 		}
 		if in.Comments >= maxComments {

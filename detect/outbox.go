@@ -80,6 +80,11 @@ func (d *Detector) deliver(ctx context.Context) (done int, err error) {
 			continue
 		}
 		if e := d.d.State.Tx(ctx, func(tx *state.Tx) error {
+			if n.kind == "event" {
+				if _, err := tx.ExecContext(ctx, `DELETE FROM detect_automation_done WHERE op=?`, n.op); err != nil {
+					return err
+				}
+			}
 			_, err := tx.ExecContext(ctx, `DELETE FROM detect_outbox WHERE seq=?`, n.seq)
 			return err
 		}); e != nil {
@@ -92,12 +97,15 @@ func (d *Detector) deliver(ctx context.Context) (done int, err error) {
 
 func (d *Detector) hand(ctx context.Context, n note) error {
 	if n.kind == "event" {
-		if d.d.OnIncident == nil {
-			return nil
-		}
 		var e Event
 		if err := json.Unmarshal([]byte(n.doc), &e); err != nil {
 			return err
+		}
+		if err := d.automate(ctx, n.op, &e); err != nil {
+			return err
+		}
+		if d.d.OnIncident == nil || e.IncidentID == "" {
+			return nil
 		}
 		return d.d.OnIncident(ctx, e)
 	}

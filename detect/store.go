@@ -38,6 +38,12 @@ CREATE INDEX detect_comment_incident ON detect_comment(incident_id, created);
 CREATE TABLE detect_activity(seq INTEGER PRIMARY KEY AUTOINCREMENT, incident_id TEXT NOT NULL, at INTEGER NOT NULL, actor TEXT NOT NULL, action TEXT NOT NULL, detail TEXT NOT NULL);
 CREATE INDEX detect_activity_incident ON detect_activity(incident_id, seq);
 CREATE TABLE detect_outbox(seq INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, op_id TEXT NOT NULL, doc TEXT NOT NULL);
+`}, {Room: "detect", Step: 2, SQL: `
+CREATE TABLE detect_automation(id TEXT PRIMARY KEY, ord INTEGER NOT NULL, etag INTEGER NOT NULL, doc TEXT NOT NULL);
+CREATE TABLE detect_automation_done(op TEXT NOT NULL, rule_id TEXT NOT NULL, action INTEGER NOT NULL, note TEXT NOT NULL, PRIMARY KEY(op, rule_id, action)); -- of events not yet delivered
+CREATE TABLE detect_task(id TEXT PRIMARY KEY, incident_id TEXT NOT NULL, doc TEXT NOT NULL, created INTEGER NOT NULL, etag INTEGER NOT NULL);
+CREATE INDEX detect_task_incident ON detect_task(incident_id, created);
+CREATE TABLE detect_watchlist(alias TEXT PRIMARY KEY COLLATE NOCASE, doc TEXT NOT NULL, etag INTEGER NOT NULL);
 `}}
 }
 
@@ -52,8 +58,11 @@ type Deps struct {
 	Append func(ctx context.Context, table string, s value.Schema, rows []map[string]any, opID string) (lake.Ack, error)
 	// Barrier returns a received time such that every row received at or before it can be read.
 	Barrier func(context.Context) (time.Time, error)
-	// OnIncident is told, at least once, of each new or changed incident. May be nil.
+	// OnIncident is told, at least once, of each new or changed incident, after the automation rules. May be nil.
 	OnIncident func(context.Context, Event) error
+	// RunPlaybook starts a playbook for an automation rule, once for an id however often it is asked. An error that
+	// wraps ErrRefused is final, any other is tried again. Nil refuses by name.
+	RunPlaybook func(context.Context, PlaybookStart) (runID string, err error)
 
 	Workspace Workspace
 	Now       func() time.Time
@@ -74,12 +83,6 @@ type Checked struct {
 // Workspace names the workspace in alerts.
 type Workspace struct {
 	ID, SubscriptionID, ResourceGroup, Name string
-}
-
-// Event says that an incident was made or changed.
-type Event struct {
-	IncidentID string
-	Created    bool
 }
 
 // Detector runs rules and keeps incidents. Safe for concurrent use.

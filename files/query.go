@@ -60,6 +60,11 @@ func (s *Set) Compile(ctx context.Context, text string, o Query) (*Compiled, err
 	c := &Compiled{s: s, text: text, src: source{s: s, o: &o}}
 	c.opt = exec.Options{Now: now, Timeout: o.Timeout, MaxRows: o.MaxRows, MaxBytes: o.MaxBytes, MemoryLimit: s.o.MemoryLimit}
 	q, errs := bind.Bind(doc, text, s.Schema(), bind.Options{Now: now, PluginSchema: func(p *plan.Evaluate) (value.Schema, error) {
+		if p.Input != nil {
+			in := *p
+			in.Input, _ = rewrite.Input(p.Input, rewrite.Options{})
+			p = &in
+		}
 		return exec.PluginSchema(ctx, p, nil, c.src, c.opt)
 	}})
 	if len(errs) > 0 {

@@ -32,6 +32,8 @@ const (
 
 const timeColumn = "TimeGenerated"
 
+var rewriteOptions = rewrite.Options{Time: timeColumn, Received: lake.ColReceived}
+
 // Options say what an engine reads.
 type Options struct {
 	Lake *lake.Lake
@@ -158,23 +160,31 @@ func (e *Engine) answer(ctx context.Context, r *Request, now int64) (*exec.Resul
 	lower := !e.o.NoSQL && !e.inexact.has(r.Text)
 	for {
 		a, err := e.ask(ctx, r, now, lower)
-		if err != nil {
-			return nil, nil, err
+		var res *exec.Result
+		if err == nil {
+			res, err = exec.Run(ctx, a.q, a.src, a.opt)
 		}
-		res, err := exec.Run(ctx, a.q, a.src, a.opt)
-		var de *duck.Error
-		if err == nil || !lower || !errors.As(err, &de) || !dialect.Inexact(de.Msg) || ctx.Err() != nil {
+		if !lower || !isInexact(err) || ctx.Err() != nil {
 			return res, a, err
 		}
-		a.close()
+		if a != nil {
+			a.close()
+		}
 		lower = false
 		e.inexact.add(r.Text)
 		level := slog.LevelDebug
-		if dialect.Mistake(de.Msg) {
+		var de *duck.Error
+		if errors.As(err, &de) && dialect.Mistake(de.Msg) {
 			level = slog.LevelWarn
 		}
-		e.o.Log.Log(ctx, level, "a query runs without SQL", "reason", de.Msg)
+		e.o.Log.Log(ctx, level, "a query runs without SQL", "reason", err)
 	}
+}
+
+// isInexact reports whether an error only means that Go must answer what SQL can't say.
+func isInexact(err error) bool {
+	var de *duck.Error
+	return errors.As(err, &de) && dialect.Inexact(de.Msg)
 }
 
 // texts remembers questions, the last few hundred.
@@ -228,27 +238,48 @@ func (e *Engine) ask(ctx context.Context, r *Request, now int64, lower bool) (*a
 			}
 		},
 	}
+	var inexact error
 	q, err := parseText(r.Text, e.schema(snap.Tables()), bind.Options{Now: now, PluginSchema: func(p *plan.Evaluate) (value.Schema, error) {
-		return exec.PluginSchema(ctx, p, nil, a.src, a.opt)
+		s, err := a.pluginSchema(ctx, p, lower)
+		if isInexact(err) {
+			inexact = err
+		}
+		return s, err
 	}})
+	if inexact != nil {
+		err = inexact
+	}
 	if err != nil {
 		a.close()
 		return nil, err
 	}
-	rw := rewrite.Rewrite(q, rewrite.Options{Time: timeColumn, Received: lake.ColReceived})
+	rw := rewrite.Rewrite(q, rewriteOptions)
 	a.q, a.src.bounds = rw.Query, rw.Bounds
 	if !lower {
 		return a, nil
 	}
-	low, err := dialect.Lower(rw.Query, a.src)
-	if err != nil {
+	if a.q, err = a.src.lower(rw.Query); err != nil {
 		a.close()
-		return nil, fmt.Errorf("say the plan in SQL: %w", err)
-	}
-	a.q = low.Query
-	a.src.frags = map[int]*dialect.Fragment{}
-	for i := range low.Fragments {
-		a.src.frags[low.Fragments[i].ID] = &low.Fragments[i]
+		return nil, err
 	}
 	return a, nil
+}
+
+// pluginSchema finds the columns of a plugin by running its input, which has not been rewritten yet.
+func (a *asked) pluginSchema(ctx context.Context, p *plan.Evaluate, lower bool) (value.Schema, error) {
+	if p.Input == nil {
+		return exec.PluginSchema(ctx, p, nil, a.src, a.opt)
+	}
+	src := &source{snap: a.snap, req: a.src.req, memory: a.src.memory}
+	defer src.close()
+	c := *p
+	c.Input, src.bounds = rewrite.Input(p.Input, rewriteOptions)
+	if lower {
+		q, err := src.lower(&plan.Query{Results: []plan.Result{{Node: c.Input}}})
+		if err != nil {
+			return nil, err
+		}
+		c.Input = q.Results[0].Node
+	}
+	return exec.PluginSchema(ctx, &c, nil, src, a.opt)
 }

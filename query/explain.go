@@ -3,12 +3,16 @@ package query
 import (
 	"context"
 	"fmt"
+	"picket/kql/dialect"
 	"picket/kql/plan"
-	"sort"
+	"picket/lake"
 	"strings"
+	"time"
 )
 
-// Explain says how a question would be answered: the plan, and the SQL of the parts that DuckDB runs.
+// Explain says how a question would be answered: the parts of the plan that Go runs, those that DuckDB runs with
+// their SQL, and what of each table is read. It is text for a person. A question that does not compile fails as in
+// [Engine.Run].
 func (e *Engine) Explain(ctx context.Context, r Request) (string, error) {
 	now, err := e.defaults(&r)
 	if err != nil {
@@ -19,91 +23,87 @@ func (e *Engine) Explain(ctx context.Context, r Request) (string, error) {
 		return "", err
 	}
 	defer a.close()
-	return a.explain(), nil
+	if err := a.readRest(); err != nil {
+		return "", err
+	}
+	note := ""
+	if e.inexact.has(r.Text) {
+		note = "When this query ran last, its data had values that SQL says otherwise than KQL: then Go runs all of it.\n\n"
+	}
+	return note + a.explain(), nil
+}
+
+// read is what one scan takes of its table.
+type read struct {
+	table   string
+	columns []string
+	need    lake.Need
+	stats   lake.Stats // of this relation alone
+	missing bool       // the table has no rows yet
+}
+
+// readRest notes the reads of the scans that Go runs.
+func (a *asked) readRest() error {
+	var err error
+	see := func(n plan.Node) bool {
+		if s, ok := n.(*plan.Scan); ok && err == nil {
+			_, _, err = a.src.relation(s)
+		}
+		return err == nil
+	}
+	for _, s := range a.q.Shared {
+		plan.Walk(s.Node, see)
+	}
+	for i := range a.q.Results {
+		plan.Walk(a.q.Results[i].Node, see)
+	}
+	return err
 }
 
 func (a *asked) explain() string {
+	var frags []dialect.Fragment
+	for _, f := range a.src.frags {
+		frags = append(frags, *f)
+	}
 	var b strings.Builder
-	for _, s := range a.q.Shared {
-		fmt.Fprintf(&b, "shared %d %s\n%s", s.ID, s.Name, plan.Explain(s.Node))
+	b.WriteString(dialect.Explain(a.q, frags))
+	if len(a.src.reads) == 0 {
+		return b.String()
 	}
-	for i := range a.q.Results {
-		if len(a.q.Results) > 1 {
-			fmt.Fprintf(&b, "result %d %s\n", i+1, a.q.Results[i].Name)
-		}
-		b.WriteString(plan.Explain(a.q.Results[i].Node))
-	}
-	ids := make([]int, 0, len(a.src.frags))
-	for id := range a.src.frags {
-		ids = append(ids, id)
-	}
-	sort.Ints(ids)
-	for _, id := range ids {
-		fmt.Fprintf(&b, "relation %d in SQL:\n  %s\n", id, layout(a.src.frags[id].SQL))
+	b.WriteString("what is read\n")
+	for _, r := range a.src.reads {
+		b.WriteString("  " + r.String() + "\n")
 	}
 	return b.String()
 }
 
-// clauses begin a new line when a person reads SQL.
-var clauses = []string{" FROM ", " WHERE ", " GROUP BY ", " ORDER BY ", " LIMIT ", " UNION ALL "}
-
-// layout breaks SQL into lines, a sub-select indented, and says how many files it reads in place of their names.
-func layout(sql string) string {
+func (r *read) String() string {
 	var b strings.Builder
-	var opened []bool // for each open parenthesis: whether it holds a SELECT
-	depth := 1
-	line := func() { b.WriteString("\n" + strings.Repeat("  ", depth)) }
-	for i := 0; i < len(sql); i++ {
-		rest := sql[i:]
-		switch c := sql[i]; {
-		case c == '\'' || c == '"':
-			end := i + 1
-			for end < len(sql) && (sql[end] != c || end+1 < len(sql) && sql[end+1] == c) {
-				if sql[end] == c {
-					end++
-				}
-				end++
-			}
-			b.WriteString(sql[i:min(end+1, len(sql))])
-			i = end
-			continue
-		case strings.HasPrefix(rest, "read_parquet(["):
-			if end := strings.Index(rest, "'], "); end > 0 {
-				fmt.Fprintf(&b, "read_parquet([… %d files …], ", strings.Count(rest[:end], "', '")+1)
-				i += end + 3
-				opened = append(opened, false)
-				continue
-			}
-		case c == '(':
-			sub := strings.HasPrefix(rest, "(SELECT ") || strings.HasPrefix(rest, "(WITH ")
-			opened = append(opened, sub)
-			if sub {
-				depth++
-				b.WriteByte('(')
-				line()
-				continue
-			}
-		case c == ')' && len(opened) > 0:
-			if opened[len(opened)-1] {
-				depth--
-			}
-			opened = opened[:len(opened)-1]
-		case c == ' ' && (len(opened) == 0 || opened[len(opened)-1]):
-			broken := false
-			for _, k := range clauses {
-				if strings.HasPrefix(rest, k) {
-					line()
-					b.WriteString(k[1:])
-					i += len(k) - 1
-					broken = true
-					break
-				}
-			}
-			if broken {
-				continue
-			}
+	b.WriteString(r.table + ": ")
+	if r.missing {
+		return r.table + ": no rows yet"
+	}
+	switch len(r.columns) {
+	case 0:
+		b.WriteString("no column, only the number of rows")
+	case 1:
+		b.WriteString("column " + r.columns[0])
+	default:
+		b.WriteString("columns " + strings.Join(r.columns, ", "))
+	}
+	span := func(name string, from, to time.Time) {
+		if !from.IsZero() {
+			b.WriteString("; " + name + " from " + from.UTC().Format(time.RFC3339Nano))
 		}
-		b.WriteByte(sql[i])
+		if !to.IsZero() {
+			b.WriteString("; " + name + " before " + to.UTC().Format(time.RFC3339Nano))
+		}
+	}
+	span(timeColumn, r.need.TimeFrom, r.need.TimeTo)
+	span("ingestion_time()", r.need.ReceivedAfter, r.need.ReceivedUntil)
+	fmt.Fprintf(&b, "; %d segments with %d rows", r.stats.SegmentsRead, r.stats.Rows)
+	if r.stats.SegmentsSaved > 0 {
+		fmt.Fprintf(&b, ", %d segments left out by time", r.stats.SegmentsSaved)
 	}
 	return b.String()
 }

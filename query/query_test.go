@@ -237,7 +237,7 @@ func TestExplain(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Log(got)
-	for _, want := range []string{"Project", "relation 1 in SQL:\n  SELECT", "\n  FROM (\n", "GROUP BY 1", "… 2 files …", "'it''s from (x'"} {
+	for _, want := range []string{"Project", "SQL 1 stands for\n  Project ", "Summarize (count_", "and is\n  SELECT", "\n  FROM (\n", "GROUP BY 1", "… 2 files …", "'it''s from (x'", "what is read\n  SecurityIncident: columns"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q in\n%s", want, got)
 		}
@@ -258,6 +258,35 @@ func TestLongSQLEndsInTime(t *testing.T) {
 	}
 	// the next question has a snapshot of its own
 	if got := text(run(t, e, Request{Text: "T | count"})); got != "80" {
+		t.Error(got)
+	}
+}
+
+// The columns of a plugin are found by running its input while the question is still being bound.
+func TestPluginsOverIngestionTime(t *testing.T) {
+	l := openLake(t)
+	add(t, l, "P_CL", "TimeGenerated:datetime k:string p:dynamic", `{"TimeGenerated":"2026-01-01T00:00:00Z","k":"a","p":{"x":1,"y":"z"}}`, `{"TimeGenerated":"2026-01-02T00:00:00Z","k":"b","p":{"w":2}}`)
+	for _, noSQL := range []bool{false, true} {
+		e := New(Options{Lake: l, NoSQL: noSQL})
+		for q, want := range map[string]string{
+			`P_CL | where ingestion_time() > datetime(2020-01-01) | evaluate bag_unpack(p) | project k, x, y | sort by k asc`:                                                                      "a|1|z\nb|null|",
+			`P_CL | extend i = ingestion_time() | evaluate bag_unpack(p) | where isnotnull(i) | summarize n = count(), max(x) | project n, max_x`:                                                  "2|1",
+			`P_CL | where TimeGenerated < datetime(2026-01-02) | evaluate bag_unpack(p) | getschema | summarize make_list(ColumnName)`:                                                             `["TenantId","TimeGenerated","k","Type","_ResourceId","x","y"]`,
+			`let r = materialize(P_CL | where ingestion_time() > datetime(2020-01-01)); r | evaluate pivot(k, count()) | join kind=inner r on $left.TimeGenerated == $right.TimeGenerated | count`: "2",
+			`P_CL | where k has "a" | project k, d = ingestion_time() > datetime(2020-01-01) | evaluate pivot(k, count(), d)`:                                                                      "True|1",
+		} {
+			if got := text(run(t, e, Request{Text: q})); got != want {
+				t.Errorf("%s\ngives\n%s\nnot\n%s", q, got, want)
+			}
+		}
+	}
+}
+
+func TestPluginsOverWhatSQLSaysOtherwise(t *testing.T) {
+	l := openLake(t)
+	add(t, l, "P_CL", "TimeGenerated:datetime s:string p:dynamic", `{"TimeGenerated":"2026-01-01T00:00:00Z","s":"0x10","p":{"x":1}}`)
+	e := New(Options{Lake: l})
+	if got := text(run(t, e, Request{Text: `P_CL | where tolong(s) == 16 | project p | evaluate bag_unpack(p)`})); got != "1" {
 		t.Error(got)
 	}
 }

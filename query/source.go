@@ -11,6 +11,7 @@ import (
 	"picket/kql/value"
 	"picket/lake"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -22,6 +23,9 @@ type source struct {
 	memory int64
 	turn   turns
 	frags  map[int]*dialect.Fragment
+
+	mu    sync.Mutex
+	reads []read // what the relations so far take of their tables
 }
 
 func (s *source) close() { s.turn.close() }
@@ -164,6 +168,9 @@ func column(rel *lake.Relation, name string) *lake.RelColumn {
 func (s *source) relation(n *plan.Scan) (*lake.Relation, string, error) {
 	t, err := s.snap.Table(n.Table)
 	if errors.Is(err, lake.ErrNoTable) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.reads = append(s.reads, read{table: n.Table, missing: true})
 		return nil, "", nil
 	}
 	if err != nil {
@@ -182,7 +189,7 @@ func (s *source) relation(n *plan.Scan) (*lake.Relation, string, error) {
 	if timed && !seen[timeColumn] {
 		names = append(names, timeColumn)
 	}
-	rel, err := s.snap.Relation(n.Table, s.need(n, names))
+	rel, err := s.take(n, s.need(n, names))
 	if err != nil {
 		return nil, "", err
 	}
@@ -198,6 +205,23 @@ func (s *source) relation(n *plan.Scan) (*lake.Relation, string, error) {
 		conds = append(conds, "NOT "+timeCond(c, s.req.To))
 	}
 	return &rel, strings.Join(conds, " AND "), nil
+}
+
+// take asks for a relation and notes what it reads.
+func (s *source) take(n *plan.Scan, need lake.Need) (lake.Relation, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before := s.snap.Stats()
+	rel, err := s.snap.Relation(n.Table, need)
+	if err != nil {
+		return rel, err
+	}
+	after := s.snap.Stats()
+	s.reads = append(s.reads, read{table: n.Table, columns: need.Columns, need: need, stats: lake.Stats{
+		Rows: after.Rows - before.Rows, Bytes: after.Bytes - before.Bytes,
+		SegmentsRead: after.SegmentsRead - before.SegmentsRead, SegmentsSaved: after.SegmentsSaved - before.SegmentsSaved,
+	}})
+	return rel, nil
 }
 
 // timeCond is "the column is at or after t", exact to the tick.
@@ -226,6 +250,19 @@ func (s *source) External(ctx context.Context, n *plan.ExternalRel) exec.Frames 
 			return s.snap.Query(ctx, f.SQL, nil, f.Schema, take)
 		}, yield)
 	}
+}
+
+// lower says what it can of q in SQL, and keeps the fragments for External.
+func (s *source) lower(q *plan.Query) (*plan.Query, error) {
+	low, err := dialect.Lower(q, s)
+	if err != nil {
+		return nil, fmt.Errorf("say the plan in SQL: %w", err)
+	}
+	s.frags = map[int]*dialect.Fragment{}
+	for i := range low.Fragments {
+		s.frags[low.Fragments[i].ID] = &low.Fragments[i]
+	}
+	return low.Query, nil
 }
 
 // Relation gives the dialect a scan's table, within the question's windows.

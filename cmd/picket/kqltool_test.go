@@ -76,6 +76,22 @@ func TestQueryOverFiles(t *testing.T) {
 			t.Errorf("%q gives %d and\n%s\nnot %d and\n%s", c.args, code, out, c.code, c.want)
 		}
 	}
+	for _, c := range []struct {
+		args []string
+		want []string
+		code int
+	}{
+		{[]string{"--file", p, "logs | where n > 0 | count"}, []string{"the query: Go runs\n", "Filter GreaterThan(n#", "what is read\n  logs: columns n; 1 files of json"}, 0},
+		{[]string{"--file", p, "logs | where usr == 1"}, []string{"SEM0100"}, exitFailure},
+		{[]string{"--file", p, "-i"}, []string{"leave -i out"}, exitUsage},
+	} {
+		out, code := command(t, "", append([]string{"query", "--explain"}, c.args...)...)
+		for _, want := range c.want {
+			if code != c.code || !strings.Contains(out, want) {
+				t.Errorf("%q gives %d, without %q\n%s", c.args, code, want, out)
+			}
+		}
+	}
 	out, code := command(t, "logs | count;\nnope;\n", "query", "-i", "--file", p)
 	if code != exitFailure || !strings.HasPrefix(out, "Count\n2\n") || !strings.Contains(out, "~~~~") {
 		t.Error(code, out)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 
@@ -30,7 +31,7 @@ type laAnswer struct {
 func queryCommand(t *target) *cobra.Command {
 	var format, timespan string
 	var file fileFlags
-	var interactive bool
+	var interactive, explain bool
 	c := &cobra.Command{
 		Use: "query KQL", Short: "Ask the workspace, or files, a question",
 		Long: `Asks the server a question, or, with --file, files: NDJSON, JSON, CSV, TSV, Parquet and Windows events as JSON, plain
@@ -38,6 +39,7 @@ or compressed by gzip or zstd. A file's table has the name of the file (logs.ndj
 the name T. Types of columns are those of all its rows.`,
 		Example: `  picket query 'SecurityIncident | summarize arg_max(LastModifiedTime, *) by IncidentNumber'
   picket query --timespan P1D --format csv 'CanaryTokens_CL | project TimeGenerated, src_ip_s, memo_s'
+  picket query --explain 'SecurityAlert | where TimeGenerated > ago(1d) | summarize count() by AlertName'
   picket query --file logs.ndjson 'logs | summarize count() by user'
   picket query --file a=jan.csv.gz --file 'b=feb-*.csv.gz' --format csv 'union a, b | where status >= 500'`,
 		Args: func(c *cobra.Command, a []string) error {
@@ -54,12 +56,18 @@ the name T. Types of columns are those of all its rows.`,
 				return &exitError{exitUsage, fmt.Errorf("--format %q: give table, json or csv", format)}
 			}
 			switch {
+			case interactive && explain:
+				return &exitError{exitUsage, errors.New("--explain explains one query; leave -i out")}
 			case interactive && len(a) > 0:
 				return &exitError{exitUsage, fmt.Errorf("-i asks for queries; leave %q out", a[0])}
 			case interactive && len(file.specs) > 0:
 				return replFiles(c, &file, timespan)
 			case interactive:
 				return replServer(c, t, timespan)
+			case explain && len(file.specs) > 0:
+				return explainFiles(c, &file, a[0], timespan)
+			case explain:
+				return explainServer(c, t, a[0], timespan)
 			case len(file.specs) > 0:
 				return queryFiles(c, &file, a[0], format, timespan)
 			}
@@ -79,6 +87,7 @@ the name T. Types of columns are those of all its rows.`,
 	c.Flags().StringVar(&format, "format", "table", "table, json or csv")
 	c.Flags().StringVar(&timespan, "timespan", "", "ISO 8601 duration (P1D) or start/end")
 	c.Flags().BoolVarP(&interactive, "interactive", "i", false, "ask queries one after the other, as kql repl does")
+	c.Flags().BoolVar(&explain, "explain", false, "show how the query would be answered: the plan, DuckDB's SQL, and what is read; nothing runs")
 	file.add(c)
 	return c
 }

@@ -135,25 +135,35 @@ func spoolInput(in io.Reader) (path string, err error) {
 	return f.Name(), nil
 }
 
-// queryFiles answers one question over files.
-func queryFiles(c *cobra.Command, f *fileFlags, text, format, timespan string) error {
-	ctx := c.Context()
+// compile opens the files and compiles a question over them.
+func (f *fileFlags) compile(c *cobra.Command, text, timespan string) (*files.Compiled, func(), error) {
 	q := files.Query{Now: time.Now()}
 	if timespan != "" {
 		var err error
 		if q.From, q.To, err = azure.ParseTimespan(timespan, q.Now); err != nil {
-			return &exitError{exitUsage, fmt.Errorf("--timespan %s: %w", timespan, err)}
+			return nil, nil, &exitError{exitUsage, fmt.Errorf("--timespan %s: %w", timespan, err)}
 		}
 	}
-	set, closer, err := f.open(ctx, c.InOrStdin())
+	set, closer, err := f.open(c.Context(), c.InOrStdin())
+	if err != nil {
+		return nil, nil, err
+	}
+	cq, err := set.Compile(c.Context(), text, q)
+	if err != nil {
+		closer()
+		return nil, nil, showErrors(text, err)
+	}
+	return cq, closer, nil
+}
+
+// queryFiles answers one question over files.
+func queryFiles(c *cobra.Command, f *fileFlags, text, format, timespan string) error {
+	ctx := c.Context()
+	cq, closer, err := f.compile(c, text, timespan)
 	if err != nil {
 		return err
 	}
 	defer closer()
-	cq, err := set.Compile(ctx, text, q)
-	if err != nil {
-		return showErrors(text, err)
-	}
 	w := bufio.NewWriterSize(c.OutOrStdout(), 64<<10)
 	if format != "table" && len(cq.Results()) == 1 {
 		var s value.Schema

@@ -215,7 +215,7 @@ func Describe(n Node) string {
 	case *Consume:
 		return "Consume"
 	case *ExternalRel:
-		return fmt.Sprintf("ExternalRel %d", n.ID)
+		return fmt.Sprintf("rows of SQL %d", n.ID)
 	case *SharedRef:
 		return fmt.Sprintf("SharedRef %d", n.ID)
 	case *ExternalData:

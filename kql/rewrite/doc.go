@@ -53,6 +53,17 @@ func Rewrite(q *plan.Query, o Options) *Rewritten {
 	return &Rewritten{Query: &out, Bounds: bounds(&out, o)}
 }
 
+// apart is beyond the column ids that a binder gives.
+const apart = 1 << 30
+
+// Input applies every rewrite to a plan that is no whole query, such as the input of a plugin whose columns are asked
+// for while the query is still being bound. Its columns stay as they are; it must hold no reference to a shared
+// sub-plan.
+func Input(n plan.Node, o Options) (plan.Node, map[*plan.Scan]Bounds) {
+	r := Rewrite(&plan.Query{Results: []plan.Result{{Node: n}}, MaxCol: apart}, o)
+	return r.Query.Results[0].Node, r.Bounds
+}
+
 type rewriter struct {
 	o       Options
 	q       *plan.Query

@@ -81,7 +81,7 @@ func TestQueryOverFiles(t *testing.T) {
 		want []string
 		code int
 	}{
-		{[]string{"--file", p, "logs | where n > 0 | count"}, []string{"the query: Go runs\n", "Filter GreaterThan(n#", "what is read\n  logs: columns n; 1 files of json"}, 0},
+		{[]string{"--file", p, "logs | where n > 0 | count"}, []string{"the query: Go runs\n", "Filter GreaterThan(n#", "what is read\n  logs: columns n; 1 files of ndjson"}, 0},
 		{[]string{"--file", p, "logs | where usr == 1"}, []string{"SEM0100"}, exitFailure},
 		{[]string{"--file", p, "-i"}, []string{"leave -i out"}, exitUsage},
 	} {

@@ -3,12 +3,13 @@ package lake
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"picket/kql/value"
 	"picket/lake/duck"
+	"picket/lake/file"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -88,13 +89,14 @@ func (r *request) cleanup() {
 type part struct {
 	b     Batch
 	file  string // NDJSON as a file for DuckDB
+	fs    file.FS
 	size  int64
 	ticks map[string]bool // datetime columns in which a seventh digit occurs
 }
 
 func (p *part) unstage() {
 	if p.file != "" {
-		_ = os.Remove(p.file) // what stays is swept at the next start
+		_ = p.fs.Remove(p.file) // what stays is swept at the next start
 		p.file = ""
 	}
 }
@@ -130,19 +132,11 @@ func (l *Lake) prepare(ctx context.Context, b *Batch) (*part, error) {
 		return p, nil
 	}
 	p.size = int64(len(p.b.NDJSON))
-	f, err := os.CreateTemp(filepath.Join(l.o.Dir, "stage"), "b*.json")
-	if err != nil {
+	path := filepath.Join(l.o.Dir, "stage", rand.Text()+".json")
+	if err := file.Write(l.o.Files, path, p.b.NDJSON); err != nil {
 		return nil, l.diskError("stage a batch", err)
 	}
-	p.file = f.Name()
-	_, err = f.Write(p.b.NDJSON)
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil {
-		p.unstage()
-		return nil, l.diskError("stage a batch", err)
-	}
+	p.file, p.fs = path, l.o.Files
 	if suspectTicks(p.b.NDJSON) {
 		if err := l.findTicks(ctx, p); err != nil {
 			p.unstage()

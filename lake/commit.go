@@ -17,6 +17,7 @@ const (
 	groupRequests   = 512
 	groupBytes      = 64 << 20
 	checkpointBytes = 64 << 20
+	reopenEvery     = time.Second
 	reserveBytes    = 64 << 20 // room that is never used, so that a full disk is met by us and not by DuckDB
 )
 
@@ -26,11 +27,19 @@ func (l *Lake) committer() {
 	var carry []*request
 	for {
 		group := carry
-		carry = nil
 		if len(group) == 0 {
+			var again <-chan time.Time
+			if l.w == nil {
+				again = time.After(reopenEvery)
+			}
 			select {
 			case r := <-l.in:
 				group = append(group, r)
+			case <-again: // readers wait for it
+				if err := l.reopen(); err != nil {
+					slog.Error("lake: the database can't be opened yet", "error", err)
+				}
+				continue
 			case <-l.quit:
 				return
 			}
@@ -273,7 +282,7 @@ func (l *Lake) try(group []*request) (bad *request, err error) {
 		return nil, l.broken(fmt.Errorf("commit: %w", err))
 	}
 	if ino := inode(l.dbPath() + ".wal"); ino != l.walInode { // a new log: its name must be durable too
-		if err := syncDir(l.o.Dir); err != nil {
+		if err := l.o.Files.Sync(l.o.Dir); err != nil {
 			return nil, l.broken(fmt.Errorf("commit: %w", err))
 		}
 		l.walInode = ino

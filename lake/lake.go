@@ -38,6 +38,7 @@ package lake
 
 import (
 	"picket/kql/value"
+	"picket/lake/file"
 	"time"
 )
 
@@ -57,6 +58,8 @@ type Options struct {
 	// Fail, when set, is called at the named points of a commit and of sealing; its error is returned in place
 	// of going on (or it kills the process): "append", "commit", "committed", "sealed", "unlink". For tests.
 	Fail func(point string) error
+	// Files is what the lake writes its own files through (not DuckDB's database); default file.OS.
+	Files file.FS
 }
 
 // Batch is a number of rows for one table. Exactly one of NDJSON and Frame is set, or none with Marks.

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"picket/kql/value"
 	"picket/lake/duck"
+	"picket/lake/file"
 	"runtime"
 	"sort"
 	"strconv"
@@ -100,8 +101,11 @@ func Open(ctx context.Context, o Options) (*Lake, error) {
 	if o.SealAge <= 0 {
 		o.SealAge, minAged = 24*time.Hour, smallTable
 	}
+	if o.Files == nil {
+		o.Files = file.OS{}
+	}
 	for _, d := range []string{dir, filepath.Join(dir, "segments"), filepath.Join(dir, "stage"), filepath.Join(dir, "spill")} {
-		if err := os.MkdirAll(d, 0o700); err != nil {
+		if err := o.Files.MkdirAll(d); err != nil {
 			return nil, fmt.Errorf("open lake: %w", err)
 		}
 	}
@@ -130,7 +134,7 @@ func (l *Lake) start(ctx context.Context) error {
 		return err
 	}
 	for _, d := range []string{"stage", "spill"} {
-		if err := empty(filepath.Join(l.o.Dir, d)); err != nil {
+		if err := file.Empty(l.o.Files, filepath.Join(l.o.Dir, d)); err != nil {
 			return err
 		}
 	}
@@ -143,9 +147,9 @@ func (l *Lake) start(ctx context.Context) error {
 // stamp writes or checks the format of the folder.
 func (l *Lake) stamp() error {
 	path := filepath.Join(l.o.Dir, "FORMAT")
-	b, err := os.ReadFile(path)
+	b, err := l.o.Files.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		if err := writeDurably(path, []byte(strconv.Itoa(Format)+"\n")); err != nil {
+		if err := file.Replace(l.o.Files, path, []byte(strconv.Itoa(Format)+"\n")); err != nil {
 			return fmt.Errorf("stamp the folder: %w", err)
 		}
 		return nil
@@ -188,6 +192,9 @@ func (l *Lake) openDB(ctx context.Context) error {
 	if err == nil {
 		err = l.load(ctx, w)
 	}
+	if err == nil {
+		err = l.o.Files.Sync(l.o.Dir) // the names of a new database and its log
+	}
 	if err != nil {
 		w.Close()
 		db.Close()
@@ -198,7 +205,7 @@ func (l *Lake) openDB(ctx context.Context) error {
 	l.mu.Unlock()
 	l.walInode = inode(l.dbPath() + ".wal")
 	l.writeSeen = fileSize(l.dbPath() + ".wal")
-	return syncDir(l.o.Dir)
+	return nil
 }
 
 const schemaSQL = `BEGIN;
@@ -294,11 +301,8 @@ func (l *Lake) sweep() error {
 	root := filepath.Join(l.o.Dir, "segments")
 	var dirs []string
 	removed := 0
-	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if d.IsDir() {
+	err := file.Walk(l.o.Files, root, func(path string, isDir bool) error {
+		if isDir {
 			dirs = append(dirs, path)
 			return nil
 		}
@@ -307,7 +311,7 @@ func (l *Lake) sweep() error {
 			return nil
 		}
 		removed++
-		return os.Remove(path)
+		return l.o.Files.Remove(path)
 	})
 	if err != nil {
 		return fmt.Errorf("sweep old files: %w", err)
@@ -325,9 +329,7 @@ func (l *Lake) sweep() error {
 	}
 	sort.Sort(sort.Reverse(sort.StringSlice(dirs)))
 	for _, d := range dirs {
-		if d != root {
-			_ = os.Remove(d) // only when it is empty
-		}
+		_ = l.o.Files.Remove(d) // only when it is empty
 	}
 	return nil
 }
@@ -414,55 +416,4 @@ func fileSize(path string) int64 {
 		return 0
 	}
 	return st.Size()
-}
-
-func empty(dir string) error {
-	es, err := os.ReadDir(dir)
-	if err != nil {
-		return err
-	}
-	for _, e := range es {
-		if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func syncDir(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if err := f.Sync(); err != nil {
-		return fmt.Errorf("fsync %s: %w", dir, err)
-	}
-	return nil
-}
-
-func syncFile(path string) error {
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if err := f.Sync(); err != nil {
-		return fmt.Errorf("fsync %s: %w", path, err)
-	}
-	return nil
-}
-
-func writeDurably(path string, b []byte) error {
-	tmp := path + ".new"
-	if err := os.WriteFile(tmp, b, 0o600); err != nil {
-		return err
-	}
-	if err := syncFile(tmp); err != nil {
-		return err
-	}
-	if err := os.Rename(tmp, path); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(path))
 }

@@ -213,7 +213,7 @@ func (l *Lake) segmentPath(s *segment) string { return filepath.Join(l.o.Dir, s.
 // discard removes files that were not recorded.
 func (l *Lake) discard(segs []*segment) {
 	for _, s := range segs {
-		if err := os.Remove(l.segmentPath(s)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		if err := l.o.Files.Remove(l.segmentPath(s)); err != nil && !errors.Is(err, os.ErrNotExist) {
 			slog.Warn("lake: an unused file stays until the next start", "error", err)
 		}
 	}
@@ -279,7 +279,7 @@ func (s *Snapshot) write(ctx context.Context, t *tableDef, sources []source, imp
 		seg := &segment{Day: d.name, Rows: d.rows, Columns: names, Derived: derived, Imported: imported, TMin: d.tmin, TMax: d.tmax, RMin: d.rmin, RMax: d.rmax}
 		rel := relationSQL(t, cols, filtered(sources, d.from, d.from+86_400_000_000))
 		dir := filepath.Join("segments", t.Name, "day="+d.name)
-		if err := os.MkdirAll(filepath.Join(s.l.o.Dir, dir), 0o700); err != nil {
+		if err := s.l.o.Files.MkdirAll(filepath.Join(s.l.o.Dir, dir)); err != nil {
 			return out, s.l.diskError("make the folder of a segment", err)
 		}
 		seg.Path = filepath.Join(dir, rand.Text()+".parquet")
@@ -295,24 +295,47 @@ func (s *Snapshot) write(ctx context.Context, t *tableDef, sources []source, imp
 		if err != nil {
 			return out, err
 		}
-		if err := syncFile(path); err != nil {
+		if err := s.l.o.Files.Sync(path); err != nil {
 			return out, s.l.diskError("write a segment", err)
 		}
-		st, err := os.Stat(path)
-		if err != nil {
-			return out, err
+		if seg.Bytes, err = s.verify(ctx, path, d.rows); err != nil {
+			return out, s.l.diskError("write a segment", err)
 		}
-		seg.Bytes = st.Size()
 		dirs[filepath.Dir(path)] = true
 	}
 	for d := range dirs {
 		for _, d := range []string{d, filepath.Dir(d), filepath.Dir(filepath.Dir(d))} {
-			if err := syncDir(d); err != nil {
+			if err := s.l.o.Files.Sync(d); err != nil {
 				return out, err
 			}
 		}
 	}
 	return out, nil
+}
+
+// verify looks that a new file is whole, as far as its length and its footer tell, and gives its size.
+func (s *Snapshot) verify(ctx context.Context, path string, rows int64) (size int64, err error) {
+	st, err := s.l.o.Files.Stat(path)
+	if err != nil {
+		return 0, err
+	}
+	v, err := s.l.Snapshot(ctx) // a query that fails would end the transaction
+	if err != nil {
+		return 0, err
+	}
+	defer v.Close()
+	have := int64(-1)
+	err = v.Query(ctx, `SELECT num_rows FROM parquet_file_metadata(`+duck.Text(path)+`)`, nil, longs("n"), func(f *value.Frame) error {
+		have = f.Vecs[0].I[0]
+		return nil
+	})
+	if err == nil && have != rows {
+		err = fmt.Errorf("its footer counts %d rows in place of %d", have, rows)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("%s is not whole after it was synced: %w", path, err)
+	}
+	return st.Size(), nil
 }
 
 func filtered(sources []source, from, to int64) []source {
@@ -446,12 +469,15 @@ func (l *Lake) unlink() error {
 	var errs []error
 	for _, f := range now {
 		path := filepath.Join(l.o.Dir, f.path)
-		if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		if err := l.o.Files.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 			errs = append(errs, err)
+			l.mu.Lock()
+			l.trash = append(l.trash, f) // tried again
+			l.mu.Unlock()
 			continue
 		}
 		if strings.HasPrefix(filepath.Base(filepath.Dir(path)), "day=") {
-			_ = os.Remove(filepath.Dir(path)) // only when it is empty
+			_ = l.o.Files.Remove(filepath.Dir(path)) // only when it is empty
 		}
 	}
 	return errors.Join(errs...)

@@ -130,6 +130,9 @@ func (p *Picket) function(name string) (bind.Function, bool) {
 	if f, ok := p.saved.Function(name); ok {
 		return f, true
 	}
+	if f, ok := p.watchlistFunction(name); ok {
+		return f, true
+	}
 	body, ok := content.Function(name)
 	return bind.Function{Name: name, Params: "()", Body: body}, ok
 }

@@ -187,6 +187,7 @@ func builtinTables() map[string]value.Schema {
 	out := map[string]value.Schema{}
 	for name, s := range map[string]value.Schema{
 		"SecurityAlert": detect.AlertSchema, "SecurityIncident": detect.IncidentSchema, "SentinelHealth": detect.HealthSchema, diagnosticsTable: diagnosticsSchema,
+		detect.WatchlistTable: detect.WatchlistSchema,
 		canary.TripTable: canary.TripSchema(),
 	} {
 		all := append(value.Schema{}, s...)
@@ -202,7 +203,7 @@ func builtinTables() map[string]value.Schema {
 
 func (p *Picket) openDetect() (err error) {
 	p.detect, err = detect.New(detect.Deps{
-		State: p.state, Query: p.query.Run, Check: p.checkRule, Append: p.ingest.Rows, Barrier: p.barrier, OnIncident: p.onIncident,
+		State: p.state, Query: p.query.Run, Check: p.checkRule, Append: p.ingest.Rows, Barrier: p.barrier, OnIncident: p.onIncident, RunPlaybook: p.runForRule,
 		Workspace: detect.Workspace{ID: p.ws.ID, SubscriptionID: p.ws.SubscriptionID, ResourceGroup: p.ws.ResourceGroup, Name: p.ws.Name},
 		Delay:     p.cfg.Delay,
 		URL:       func(id string) string { return p.publicURL + "/incidents/" + id },

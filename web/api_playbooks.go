@@ -95,6 +95,7 @@ type actionJSON struct {
 	Inputs     raw       `json:"inputs,omitempty"`
 	Outputs    raw       `json:"outputs,omitempty"`
 	Retries    int       `json:"retries,omitempty"`
+	Tracked    raw       `json:"tracked,omitempty"`
 }
 
 // runDetailJSON is a run with its trigger's body and its actions.
@@ -118,11 +119,10 @@ type runDetailJSON struct {
 //	POST   /api/v1/playbooks/{name}/run           {body} → {run}
 //	GET    /api/v1/playbooks/{name}/runs?top=     {value: [runJSON]}
 //	GET    /api/v1/playbooks/{name}/runs/{run}    runDetailJSON
-//	POST   /api/v1/playbooks/{name}/runs/{run}/resubmit  {run}
+//	POST   /api/v1/playbooks/{name}/runs/{run}/resubmit  no body, or {from}: the failed action to begin at → {run}
 //	POST   /api/v1/playbooks/{name}/runs/{run}/cancel
 func (s *Server) playbookRoutes() {
-	type handler func(w http.ResponseWriter, r *http.Request, e *playbook.Engine) error
-	add := func(pattern, need string, f handler) {
+	add := func(pattern, need string, f playbookHandler) {
 		s.mux.Handle(pattern, s.page(need, func(w http.ResponseWriter, r *http.Request, _ User) error {
 			if s.d.Playbooks == nil {
 				return missingRoom("Playbooks")
@@ -130,6 +130,7 @@ func (s *Server) playbookRoutes() {
 			return roomError(f(w, r, s.d.Playbooks))
 		}))
 	}
+	graphRoutes(add)
 	none := func(w http.ResponseWriter, err error) error {
 		if err == nil {
 			w.WriteHeader(http.StatusNoContent)
@@ -258,8 +259,7 @@ func (s *Server) playbookRoutes() {
 	})
 	add("GET /api/v1/playbooks/{name}/runs/{run}", Reader, showRunDetail)
 	add("POST /api/v1/playbooks/{name}/runs/{run}/resubmit", Responder, func(w http.ResponseWriter, r *http.Request, e *playbook.Engine) error {
-		id, err := e.Resubmit(r.Context(), r.PathValue("run"))
-		return answer(w, 202, map[string]string{"run": id}, err)
+		return resubmit(w, r, e)
 	})
 	add("POST /api/v1/playbooks/{name}/runs/{run}/cancel", Responder, func(w http.ResponseWriter, r *http.Request, e *playbook.Engine) error {
 		return none(w, e.Cancel(r.Context(), r.PathValue("run")))
@@ -406,7 +406,7 @@ func showRunDetail(w http.ResponseWriter, r *http.Request, e *playbook.Engine) e
 		return err
 	}
 	if !strings.EqualFold(d.Workflow, r.PathValue("name")) {
-		return &Error{Status: 404, Code: "WorkflowRunNotFound", Message: fmt.Sprintf("The run %s is not one of %s.", d.ID, r.PathValue("name"))}
+		return notOneOf(d.ID, r.PathValue("name"))
 	}
 	out := runDetailJSON{runJSON: showPlaybookRun(&d.Run), Actions: []actionJSON{}}
 	if t := d.TriggerRecord; t != nil {
@@ -427,16 +427,8 @@ func showRunDetail(w http.ResponseWriter, r *http.Request, e *playbook.Engine) e
 			out.Omitted = len(d.Actions) - maxActions
 			break
 		}
-		j := actionJSON{
-			Name: a.Name, Type: a.Type, Parent: parents[a.Name], Repetition: a.Repetition, Status: a.Status, Start: a.Started, End: a.Ended,
-			Code: a.Code, Error: errorText(a.Error), Retries: len(a.Retries),
-		}
-		if a.HasInputs {
-			j.Inputs = payload(a.Inputs)
-		}
-		if a.HasOutputs {
-			j.Outputs = payload(a.Outputs)
-		}
+		j := showAction(a)
+		j.Parent = parents[a.Name]
 		out.Actions = append(out.Actions, j)
 	}
 	writeJSON(w, 200, out)

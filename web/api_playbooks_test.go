@@ -94,6 +94,30 @@ func TestPlaybookFromTemplateToRun(t *testing.T) {
 	if d.Status != "Succeeded" || !found {
 		t.Fatalf("got %+v", d)
 	}
+	var g playbook.Graph
+	s.want(s.call("GET", "/api/v1/playbooks/echo/graph", nil, &g), 200, "graph")
+	if len(g.Triggers) != 1 || len(g.Actions) != 1 || g.Actions[0].Branches[0].Actions[0].Name != "Compose" {
+		t.Fatalf("got %+v", g)
+	}
+	s.want(s.call("GET", "/api/v1/playbooks/Echo/runs/"+run.Run+"/graph", nil, &g), 200, "graph of the run")
+	s.want(s.call("GET", "/api/v1/playbooks/Other/runs/"+run.Run+"/graph", nil, nil), 404, "graph of another's run")
+	var st runStatesJSON
+	s.want(s.call("GET", "/api/v1/playbooks/Echo/runs/"+run.Run+"/states?at=None:3", nil, &st), 200, "states")
+	if st.Status != "Succeeded" || st.Steps["Compose"].Status != "Succeeded" || len(st.TriggerOutputs) == 0 {
+		t.Fatalf("got %+v", st)
+	}
+	s.want(s.call("GET", "/api/v1/playbooks/Echo/runs/"+run.Run+"/states?at=None", nil, nil), 400, "no iteration")
+	s.want(s.call("GET", "/api/v1/playbooks/Other/runs/"+run.Run+"/states", nil, nil), 404, "states of another's run")
+	var reps struct{ Value []actionJSON }
+	s.want(s.call("GET", "/api/v1/playbooks/Echo/runs/"+run.Run+"/actions/compose?repetition=", nil, &reps), 200, "repetition")
+	if len(reps.Value) != 1 || string(reps.Value[0].Outputs) != `"Hello Ada"` {
+		t.Fatalf("got %+v", reps)
+	}
+	s.want(s.call("GET", "/api/v1/playbooks/Echo/runs/"+run.Run+"/actions/compose?repetition=000000", nil, &reps), 200, "no such repetition")
+	if len(reps.Value) != 0 {
+		t.Fatalf("got %+v", reps)
+	}
+	s.want(s.call("GET", "/api/v1/playbooks/Echo/runs/"+run.Run+"/actions/nothing", nil, nil), 404, "unknown action")
 	var again struct{ Run string }
 	s.want(s.call("POST", "/api/v1/playbooks/Echo/runs/"+run.Run+"/resubmit", nil, &again), 202, "resubmit")
 	if again.Run == "" || again.Run == run.Run {

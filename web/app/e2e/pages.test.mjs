@@ -95,6 +95,29 @@ test('a link in a row never carries a token’s secret away', { skip, timeout: 3
   clean();
 });
 
+test('a drawn run is walked by keyboard, its failed repetition found', { skip, timeout: 60_000 }, async () => {
+  await page.goto('/playbooks/Ingest-CanaryTokens/runs/x');
+  const card = (name) => page.getByRole('button', { name });
+  await card(/^manual, Trigger/).focus();
+  await page.keyboard.press('ArrowDown');
+  assert.ok(await card(/^Parse JSON, Parse JSON, Succeeded, 12 ms/).evaluate((e) => e === document.activeElement));
+  await card(/^Post message, Microsoft Teams, Succeeded.* runs after For each failed or timed out/).waitFor();
+  await page.getByText('Failed, Timed out').waitFor();
+  await card(/^Send Data, Data Collector, Succeeded/).focus();
+  await page.keyboard.press('Enter');
+  const side = page.getByRole('complementary', { name: 'Step' });
+  await side.getByText('000000').waitFor();
+  await side.getByRole('button', { name: 'Next failed repetition' }).click();
+  await card(/^Send Data, Data Collector, Failed/).waitFor();
+  await side.getByText(/answered 403/).waitFor();
+  assert.equal(await page.getByRole('group', { name: 'Repetition of For each' }).getByRole('textbox').inputValue(), '5');
+  await card('Close For each').click();
+  await card(/^Send Data/).waitFor({ state: 'detached' });
+  await page.getByRole('button', { name: 'Open all' }).click();
+  await card(/^Send Data/).waitFor();
+  clean();
+});
+
 test('render draws', { skip, timeout: 30_000 }, async () => {
   for (const kind of ['timechart', 'columnchart', 'piechart', 'barchart', 'areachart']) {
     await page.goto(logs(`SecurityEvent | summarize count() by bin(TimeGenerated, 1h), Computer | render ${kind}`));
@@ -145,7 +168,7 @@ test('empty pages say what to do next', { skip, timeout: 60_000 }, async () => {
 test('every page passes axe, light and dark', { skip, timeout: 300_000 }, async () => {
   const axe = readFileSync(join(import.meta.dirname, '../node_modules/axe-core/axe.min.js'), 'utf8');
   const inc = '/incidents/00000000-0000-4000-8000-000000000003';
-  const paths = ['/incidents', inc, inc + '/alerts', inc + '/graph', inc + '/comments', logs('SecurityEvent\n| take 50'), '/tokens', '/tokens/new', '/tokens/k3x9mz8aa1b2c3d4e5f6g7h8i', '/tokens/k3x9mz8aa1b2c3d4e5f6g7h8i/settings', '/playbooks', '/playbooks/Ingest-CanaryTokens', '/playbooks/Ingest-CanaryTokens/runs/x', '/playbooks/deploy', '/rules', '/rules/2f14ba0e-9b0a-4f4c-8f3e-1c1f2a3b4c5d', '/workspace', '/workspace/account', '/workspace/accounts', '/workspace/access', '/workspace/places', '/tokens/k3x9mz8aa1b2c3d4e5f6g7h8i/messages', inc + '/activity', inc + '/entities', '/rules/new'];
+  const paths = ['/incidents', inc, inc + '/alerts', inc + '/graph', inc + '/comments', logs('SecurityEvent\n| take 50'), '/tokens', '/tokens/new', '/tokens/k3x9mz8aa1b2c3d4e5f6g7h8i', '/tokens/k3x9mz8aa1b2c3d4e5f6g7h8i/settings', '/playbooks', '/playbooks/Ingest-CanaryTokens', '/playbooks/Ingest-CanaryTokens/workflow', '/playbooks/Ingest-CanaryTokens/runs/x', '/playbooks/Ingest-CanaryTokens/runs/x/steps', '/playbooks/deploy', '/rules', '/rules/2f14ba0e-9b0a-4f4c-8f3e-1c1f2a3b4c5d', '/workspace', '/workspace/account', '/workspace/accounts', '/workspace/access', '/workspace/places', '/tokens/k3x9mz8aa1b2c3d4e5f6g7h8i/messages', inc + '/activity', inc + '/entities', '/rules/new'];
   const found = [];
   for (const colorScheme of ['light', 'dark']) {
     const { page: p, context } = await openPage(browser, mock.url, { colorScheme, bypassCSP: true });

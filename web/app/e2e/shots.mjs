@@ -32,7 +32,11 @@ const pages = [
   ['playbooks', '/playbooks'],
   ['playbook', '/playbooks/Ingest-CanaryTokens'],
   ['playbook-needs', '/playbooks/Block-AADUser/overview'],
+  ['playbook-workflow', '/playbooks/Ingest-CanaryTokens/workflow', async (p) => { await p.getByRole('button', { name: /^Condition/ }).click(); }],
+  ['playbook-test', '/playbooks/Ingest-CanaryTokens', async (p) => { await p.getByRole('button', { name: 'Test', exact: true }).click(); await p.getByRole('dialog').getByRole('button', { name: 'Test', exact: true }).click(); await p.getByText('1 call would be made').waitFor(); }],
   ['run', '/playbooks/Ingest-CanaryTokens/runs/x'],
+  ['run-picked', '/playbooks/Ingest-CanaryTokens/runs/x', async (p) => { await p.getByRole('button', { name: /^Send Data/ }).click(); await p.getByRole('button', { name: 'Next failed repetition' }).click(); await p.getByText('403').first().waitFor(); }],
+  ['run-steps', '/playbooks/Ingest-CanaryTokens/runs/x/steps'],
   ['deploy', '/playbooks/deploy', async (p) => { await p.getByLabel('or its text').fill('{}'); await p.getByRole('button', { name: 'Deploy' }).waitFor(); }],
   ['rules', '/rules'],
   ['rule', '/rules/2f14ba0e-9b0a-4f4c-8f3e-1c1f2a3b4c5d', async (p) => { await p.waitForTimeout(2000); }],
@@ -42,8 +46,8 @@ const pages = [
   ['settings-accounts', '/workspace/accounts'],
   ['settings-places', '/workspace/places'],
 ];
-for (const look of ['light', 'dark']) {
-  const { page, problems } = await openPage(browser, mock.url, { colorScheme: look });
+for (const look of ['light', 'dark', 'narrow']) {
+  const { page, problems } = await openPage(browser, mock.url, look === 'narrow' ? { viewport: { width: 420, height: 900 } } : { colorScheme: look });
   await page.goto('/');
   await page.getByLabel('Name').waitFor();
   if (only.test('signin')) await page.screenshot({ path: join(out, `signin-${look}.png`) });

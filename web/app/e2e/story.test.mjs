@@ -219,14 +219,67 @@ test('a playbook is deployed with its parameters asked, run by hand, resubmitted
   const heading = page.getByRole('heading', { name: /^Run 0/, level: 1 });
   await heading.waitFor();
   const first = await heading.innerText();
-  await page.getByRole('button', { name: /^Succeeded Say/ }).click();
-  await page.getByText('Hello Ada').first().waitFor();
+  await page.getByRole('button', { name: /^Say, Compose, Succeeded/ }).click();
+  await page.getByRole('complementary', { name: 'Step' }).getByText('Hello Ada').first().waitFor();
   await page.getByRole('button', { name: 'Resubmit' }).click();
   await page.waitForFunction((t) => document.querySelector('h1').innerText !== t, first);
-  await page.getByRole('button', { name: /^Succeeded Say/ }).waitFor();
+  await page.getByRole('button', { name: /^Say, Compose, Succeeded/ }).waitFor();
   await page.goto('/playbooks/Echo');
   await page.getByRole('switch', { name: 'On' }).click();
   await page.getByRole('switch', { name: 'Off' }).waitFor();
+  assert.deepEqual(problems, []);
+});
+
+const waiting = {
+  definition: {
+    $schema: 'https://schema.management.azure.com/providers/Microsoft.Logic/schemas/2016-06-01/workflowdefinition.json#',
+    contentVersion: '1.0.0.0',
+    triggers: { manual: { type: 'Request', kind: 'Http', inputs: {} } },
+    actions: {
+      For_each: { type: 'Foreach', foreach: "@triggerBody()?['names']", operationOptions: 'Sequential', runAfter: {}, actions: { Greet: { type: 'Compose', inputs: "Hello @{items('For_each')}", runAfter: {} } } },
+      Delay: { type: 'Wait', inputs: { interval: { count: 10, unit: 'Minute' } }, runAfter: { For_each: ['Succeeded'] } },
+      Tell: { type: 'Compose', inputs: 'it was cancelled', runAfter: { Delay: ['Failed', 'TimedOut'] } },
+    },
+  },
+};
+
+test('a run is drawn while it runs, its repetitions paged through, cancelled and resubmitted', { skip, timeout: 90_000 }, async () => {
+  await page.goto('/playbooks/deploy');
+  await page.getByLabel('or its text').fill(JSON.stringify(waiting));
+  await page.getByLabel(/^Name/).fill('Patient');
+  await page.getByRole('button', { name: 'Deploy', exact: true }).click();
+  await page.getByRole('heading', { name: 'Patient', level: 1 }).waitFor();
+  await page.getByRole('tab', { name: 'Workflow' }).click();
+  await page.getByRole('button', { name: /^Tell, Compose, runs after Delay failed or timed out/ }).waitFor();
+
+  await page.getByRole('button', { name: 'Run now' }).click();
+  await page.getByLabel(/Body that the trigger/).fill('{"names": ["Ada", "Grace", "Edsger"]}');
+  await page.getByRole('button', { name: 'Run', exact: true }).click();
+  const heading = page.getByRole('heading', { name: /^Run 0/, level: 1 });
+  await heading.waitFor();
+  const first = await heading.innerText();
+  await page.getByRole('button', { name: /^Delay, Delay, (Running|Waiting)/ }).waitFor();
+  await page.getByRole('button', { name: /^Tell, Compose, not begun/ }).waitFor();
+
+  await page.getByRole('button', { name: /^Greet, / }).click();
+  const side = page.getByRole('complementary', { name: 'Step' });
+  await side.getByText('Hello Ada').first().waitFor();
+  const pager = page.getByRole('group', { name: 'Repetition of For each' });
+  await pager.getByRole('button', { name: 'Next repetition' }).click();
+  await side.getByText('Hello Grace').first().waitFor();
+  await pager.getByRole('textbox').fill('3');
+  await pager.getByRole('textbox').press('Enter');
+  await side.getByText('Hello Edsger').first().waitFor();
+
+  await page.getByRole('button', { name: 'Cancel run' }).click();
+  await page.getByRole('button', { name: /^Delay, Delay, Cancelled/ }).waitFor();
+  await page.getByRole('button', { name: 'Resubmit', exact: true }).click();
+  await page.waitForFunction((t) => document.querySelector('h1').innerText !== t, first);
+  await page.getByRole('button', { name: /^Delay, Delay, (Running|Waiting)/ }).waitFor();
+  await page.getByRole('button', { name: 'Cancel run' }).click();
+  await page.getByRole('button', { name: /^Delay, Delay, Cancelled/ }).waitFor();
+  await page.goto('/playbooks/Patient');
+  assert.equal(await page.getByRole('table', { name: 'Runs' }).getByText('Cancelled').count(), 2);
   assert.deepEqual(problems, []);
 });
 

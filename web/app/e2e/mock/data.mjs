@@ -188,6 +188,72 @@ export function data(empty) {
       { name: 'Send_Data', type: 'ApiConnection', status: 'Succeeded', start: ago(11.99), end: ago(11.98), code: 'OK', inputs: { method: 'post', path: '/api/logs' }, outputs: { statusCode: 200 } },
     ],
   };
+  const after = (...of) => of.map((o) => (typeof o === 'string' ? { action: o, statuses: ['Succeeded'] } : o));
+  const act = (name, type, runAfter, more = {}) => ({ name, type, runAfter, ...more });
+  const drawing = {
+    workflow: 'Ingest-CanaryTokens',
+    version: '1',
+    triggers: [{ name: 'manual', type: 'Request', operation: 'POST' }],
+    actions: [
+      act('Parse_JSON', 'ParseJson', []),
+      act('Condition', 'If', after('Parse_JSON'), {
+        expression: "@equals(body('Parse_JSON')?['token'], 'x')",
+        branches: [
+          { name: 'actions', actions: [act('Terminate', 'Terminate', [])] },
+          { name: 'else', actions: [] },
+        ],
+      }),
+      act('HTTP_CanaryTokenDetails', 'Http', after('Condition'), { operation: 'GET https://canarytokens.org/download' }),
+      act('Initialize_variable', 'InitializeVariable', after('Condition')),
+      act('For_each', 'Foreach', after('HTTP_CanaryTokenDetails', 'Initialize_variable'), {
+        expression: "@body('HTTP_CanaryTokenDetails')?['hits']",
+        branches: [
+          {
+            name: 'actions',
+            actions: [
+              act('Switch', 'Switch', [], {
+                loops: ['For_each'],
+                expression: "@items('For_each')?['kind']",
+                branches: [
+                  { name: 'Case', case: 'ms_word', actions: [act('Send_Data', 'ApiConnection', [], { connector: 'azureloganalyticsdatacollector', operation: 'POST /api/logs', loops: ['For_each'] })] },
+                  { name: 'Case_2', case: 'web', actions: [act('Add_comment_to_incident_(V3)', 'ApiConnection', [], { connector: 'azuresentinel', operation: 'POST /Incidents/Comment', loops: ['For_each'] }), act('Set_variable', 'SetVariable', after('Add_comment_to_incident_(V3)'), { loops: ['For_each'] })] },
+                  { name: 'default', actions: [] },
+                ],
+              }),
+            ],
+          },
+        ],
+      }),
+      act('Post_message', 'ApiConnection', [{ action: 'For_each', statuses: ['Failed', 'TimedOut'] }], { connector: 'teams', operation: 'POST /v3/conversation/…', needs: ["No connector serves teams: set up a webhook with 'picket secret set teams-webhook'."] }),
+      act('Response', 'Response', after('For_each')),
+    ],
+  };
+  const step = (name, status, ms, more = {}) => ({ name, status, started: status ? ago(12) : undefined, ended: status && ms != null ? ago(12 - ms / 60000) : undefined, ...more });
+  const states = (turn) => ({
+    ...playbook.lastRun,
+    status: 'Failed',
+    code: 'ActionFailed',
+    error: 'An action failed. No dependent actions succeeded.',
+    triggerName: 'manual',
+    triggerInputs: {},
+    triggerOutputs: run.triggerOutputs,
+    steps: Object.fromEntries(
+      [
+        step('Parse_JSON', 'Succeeded', 12),
+        step('Condition', 'Succeeded', 40),
+        step('Terminate', 'Skipped', 0),
+        step('HTTP_CanaryTokenDetails', 'Succeeded', 1830, { retries: 2 }),
+        step('Initialize_variable', 'Succeeded', 4),
+        step('For_each', 'Failed', 65_000, { iterations: 120, code: 'ActionFailed' }),
+        step('Switch', turn === 4 ? 'Failed' : 'Succeeded', 30, { repetition: String(turn).padStart(6, '0'), counts: { Succeeded: 119, Failed: 1 } }),
+        step('Send_Data', turn === 4 ? 'Failed' : turn % 2 ? 'Skipped' : 'Succeeded', 25, { repetition: String(turn).padStart(6, '0'), counts: { Succeeded: 60, Failed: 1, Skipped: 59 }, error: turn === 4 ? 'The workspace answered 403: the key is not valid.' : undefined }),
+        step('Add_comment_to_incident_(V3)', turn % 2 ? 'Succeeded' : 'Skipped', 25, { repetition: String(turn).padStart(6, '0') }),
+        step('Set_variable', turn % 2 ? 'Succeeded' : 'Skipped', 1, { repetition: String(turn).padStart(6, '0') }),
+        step('Post_message', 'Succeeded', 310),
+        step('Response', 'Skipped', 0),
+      ].map((s) => [s.name, s]),
+    ),
+  });
   const schema = {
     Databases: {
       demo: {
@@ -302,6 +368,17 @@ export function data(empty) {
     ['POST', re('/api/v1/playbooks/([^/]+)/callbackUrl'), () => ({ value: 'https://127.0.0.1:8443/workflows/1/triggers/manual/paths/invoke?api-version=2016-10-01&sp=%2Ftriggers%2Fmanual%2Frun&sv=1.0&sig=abc' })],
     ['GET', re('/api/v1/playbooks/([^/]+)/runs'), () => ({ value: runs })],
     ['GET', re('/api/v1/playbooks/([^/]+)/runs/([^/]+)'), () => run],
+    ['GET', re('/api/v1/playbooks/([^/]+)/graph'), () => drawing],
+    ['GET', re('/api/v1/playbooks/([^/]+)/runs/([^/]+)/graph'), () => drawing],
+    ['GET', re('/api/v1/playbooks/([^/]+)/runs/([^/]+)/states'), ({ url }) => states(Number(/:(\d+)$/.exec(url.searchParams.get('at') ?? '')?.[1] ?? 0))],
+    ['GET', re('/api/v1/playbooks/([^/]+)/runs/([^/]+)/actions/([^/]+)'), ({ m, url }) => {
+      const failed = url.searchParams.get('status') === 'Failed';
+      if (failed && url.searchParams.get('after') >= '000004') return { value: [] };
+      const repetition = failed ? '000004' : (url.searchParams.get('repetition') ?? '');
+      const s = states(Number(repetition || 0)).steps[decodeURIComponent(m[3])];
+      return { value: [{ name: s.name, type: 'x', repetition, status: s.status, code: s.status === 'Failed' ? 'Forbidden' : 'OK', error: s.error, inputs: { method: 'post', path: '/api/logs', body: { repetition } }, outputs: { statusCode: s.status === 'Failed' ? 403 : 200, body: { ok: true } } }] };
+    }],
+    ['POST', re('/api/v1/playbooks/([^/]+)/test'), () => ({ status: 'Succeeded', needs: [], calls: [{ action: 'Send_Data', type: 'ApiConnection', api: 'azureloganalyticsdatacollector', method: 'POST', target: '/api/logs', inputs: { body: '{}' } }], actions: [{ name: 'Send_Data', type: 'ApiConnection', status: 'Succeeded' }] })],
     ['POST', re('/api/v1/playbooks/([^/]+)/run'), () => ({ run: run.id })],
     ['POST', re('/api/v1/playbooks/([^/]+)/runs/([^/]+)/resubmit'), () => ({ run: run.id })],
     ['GET', re('/api/v1/rules'), () => ({ value: rules.map((r) => ({ id: r.name, lastRun: ruleRun })) })],

@@ -61,6 +61,71 @@ export interface Action {
   inputs?: unknown;
   outputs?: unknown;
   retries?: number;
+  tracked?: unknown;
+}
+
+/** A workflow as it is drawn; branches are "actions", "else", "default" or a case's name. */
+export interface Graph {
+  workflow: string;
+  version: string;
+  triggers: { name: string; type: string; description?: string; connector?: string; operation?: string; needs?: string[] }[];
+  actions: GraphAction[];
+}
+
+export interface GraphAction {
+  name: string;
+  type: string;
+  description?: string;
+  connector?: string;
+  operation?: string;
+  expression?: string;
+  needs?: string[];
+  static?: boolean;
+  runAfter: { action: string; statuses: string[] }[];
+  branches?: { name: string; case?: unknown; actions: GraphAction[] }[];
+  loops?: string[];
+}
+
+export interface Step {
+  name: string;
+  /** "" has not begun. */
+  status: string;
+  repetition?: string;
+  code?: string;
+  error?: string;
+  started?: string;
+  ended?: string;
+  iterations?: number;
+  retries?: number;
+  /** Over all repetitions, inside loops. */
+  counts?: Record<string, number>;
+}
+
+export interface RunStates extends Run {
+  triggerName?: string;
+  triggerInputs?: unknown;
+  triggerOutputs?: unknown;
+  steps: Record<string, Step>;
+}
+
+/** What an action would send. */
+export interface Call {
+  action: string;
+  type: string;
+  repetition?: string;
+  api?: string;
+  method?: string;
+  target?: string;
+  inputs?: unknown;
+}
+
+export interface Tried {
+  /** "" when the trigger's conditions weren't met. */
+  status: string;
+  error?: string;
+  needs: Need[];
+  calls: Call[];
+  actions: Action[];
 }
 
 export interface RunDetail extends Run {
@@ -84,6 +149,19 @@ export const playbooksApi = {
   run: async (name: string, body: unknown) => (await call<{ run: string }>(one(name, '/run'), { json: { body } })).run,
   runs: async (name: string) => (await call<List<Run>>(one(name, '/runs'))).value,
   runDetail: (name: string, run: string) => call<RunDetail>(one(name, '/runs/' + encodeURIComponent(run))),
-  resubmit: async (name: string, run: string) => (await call<{ run: string }>(one(name, `/runs/${encodeURIComponent(run)}/resubmit`), { method: 'POST' })).run,
+  graph: (name: string) => call<Graph>(one(name, '/graph')),
+  runGraph: (name: string, run: string) => call<Graph>(one(name, `/runs/${encodeURIComponent(run)}/graph`)),
+  /** turns chooses the iteration of each loop, from 0. */
+  states: (name: string, run: string, turns: Readonly<Record<string, number>>) => {
+    const q = new URLSearchParams(Object.entries(turns).map(([l, n]) => ['at', `${l}:${n}`]));
+    return call<RunStates>(one(name, `/runs/${encodeURIComponent(run)}/states?${q}`));
+  },
+  repetition: async (name: string, run: string, action: string, repetition: string) =>
+    (await call<List<Action>>(one(name, `/runs/${encodeURIComponent(run)}/actions/${encodeURIComponent(action)}?${new URLSearchParams({ repetition })}`))).value[0] ?? null,
+  failedRepetition: async (name: string, run: string, action: string, after: string) =>
+    (await call<List<Action>>(one(name, `/runs/${encodeURIComponent(run)}/actions/${encodeURIComponent(action)}?${new URLSearchParams({ status: 'Failed', top: '1', after })}`))).value[0] ?? null,
+  /** from is the failed action to begin at; without it all runs again. */
+  resubmit: async (name: string, run: string, from?: string) => (await call<{ run: string }>(one(name, `/runs/${encodeURIComponent(run)}/resubmit`), from ? { json: { from } } : { method: 'POST' })).run,
+  test: (name: string, body: unknown) => call<Tried>(one(name, '/test'), { json: { body } }),
   cancel: (name: string, run: string) => call<void>(one(name, `/runs/${encodeURIComponent(run)}/cancel`), { method: 'POST' }),
 };

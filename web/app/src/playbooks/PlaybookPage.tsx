@@ -13,8 +13,9 @@ import {
   TabList,
   Textarea,
   makeStyles,
+  tokens,
 } from '@fluentui/react-components';
-import { ArrowClockwiseRegular, DeleteRegular, LinkRegular, PlayRegular } from '@fluentui/react-icons';
+import { ArrowClockwiseRegular, BeakerRegular, DeleteRegular, LinkRegular, PlayRegular } from '@fluentui/react-icons';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { useLocation } from 'wouter';
@@ -25,11 +26,14 @@ import { Code, CopyField, Facts, PageLink, Rows, Section, StatusBadge, When } fr
 import { duration } from '../ui/format';
 import { Page } from '../ui/Page';
 import { EmptyState, ErrorBox, Loaded } from '../ui/States';
+import { WorkflowTab } from './flow/WorkflowTab';
 import { NeedsList } from './NeedsList';
+import { TestDialog } from './TestDialog';
 import { playbookPath } from './PlaybooksPage';
 
 const useStyles = makeStyles({
   body: { display: 'grid', gap: '20px', marginTop: '14px' },
+  drawn: { height: 'calc(100vh - 300px)', minHeight: '480px', border: `1px solid ${tokens.colorNeutralStroke2}`, minWidth: 0 },
   wide: { maxWidth: '900px', display: 'grid', gap: '14px' },
 });
 
@@ -41,6 +45,7 @@ export default function PlaybookPage({ name, tab = 'runs' }: { name: string; tab
   const may = allows(user, 'Contributor');
   const book = useQuery({ queryKey: ['playbook', name], queryFn: () => playbooksApi.get(name), refetchInterval: 15_000 });
   const [running, setRunning] = useState(false);
+  const [trying, setTrying] = useState(false);
   const [sure, setSure] = useState(false);
   const [url, setUrl] = useState('');
   const fresh = () => {
@@ -75,6 +80,9 @@ export default function PlaybookPage({ name, tab = 'runs' }: { name: string; tab
             <Button size="small" appearance="primary" icon={<PlayRegular />} disabled={!allows(user, 'Responder')} onClick={() => setRunning(true)}>
               Run now
             </Button>
+            <Button size="small" appearance="subtle" icon={<BeakerRegular />} disabled={!allows(user, 'Responder')} onClick={() => setTrying(true)}>
+              Test
+            </Button>
             <Switch label={p.enabled ? 'On' : 'Off'} checked={p.enabled} disabled={!may || turn.isPending} onChange={(_, d) => turn.mutate(d.checked)} />
             {p.trigger.callable && (
               <Button size="small" appearance="subtle" icon={<LinkRegular />} disabled={!may} onClick={() => callback.mutate()}>
@@ -104,17 +112,24 @@ export default function PlaybookPage({ name, tab = 'runs' }: { name: string; tab
             )}
             <TabList selectedValue={tab} onTabSelect={(_, d) => go(playbookPath(name, d.value === 'runs' ? '' : '/' + String(d.value)))}>
               <Tab value="runs">Runs</Tab>
+              <Tab value="workflow">Workflow</Tab>
               <Tab value="overview">Overview</Tab>
               <Tab value="definition">Definition</Tab>
             </TabList>
             <div className={styles.body}>
               {tab === 'runs' && <Runs name={name} />}
+              {tab === 'workflow' && (
+                <div className={styles.drawn}>
+                  <WorkflowTab name={name} version={p.changed} />
+                </div>
+              )}
               {tab === 'overview' && <Overview p={p} />}
               {tab === 'definition' && <Code style={{ maxHeight: 'none' }}>{JSON.stringify(p.definition, null, 2) ?? ''}</Code>}
             </div>
           </>
         )}
       </Loaded>
+      {trying && <TestDialog name={name} close={() => setTrying(false)} />}
       {running && <RunDialog name={name} close={() => setRunning(false)} />}
       <Dialog open={sure} onOpenChange={(_, d) => setSure(d.open)}>
         <DialogSurface>

@@ -113,7 +113,7 @@ function Pages() {
       <Route path="/tokens/:id/:tab?">{(p) => <TokenPage id={p.id} tab={p.tab} />}</Route>
       <Route path="/playbooks" component={PlaybooksPage} />
       <Route path="/playbooks/deploy" component={DeployPage} />
-      <Route path="/playbooks/:name/runs/:run">{(p) => <RunPage name={decodeURIComponent(p.name)} run={p.run} />}</Route>
+      <Route path="/playbooks/:name/runs/:run/:tab?">{(p) => <RunPage key={p.run} name={decodeURIComponent(p.name)} run={p.run} tab={p.tab} />}</Route>
       <Route path="/playbooks/:name/:tab?">{(p) => <PlaybookPage name={decodeURIComponent(p.name)} tab={p.tab} />}</Route>
       <Route path="/rules" component={RulesPage} />
       <Route path="/rules/:id/:tab?">{(p) => <RulePage id={p.id} tab={p.tab} />}</Route>

@@ -37,6 +37,7 @@ const useStyles = makeStyles({
   ws: { fontSize: '13px', overflow: 'hidden', textOverflow: 'ellipsis', whiteSpace: 'nowrap' },
   demo: { fontSize: '12px', backgroundColor: '#fde300', color: '#242424', padding: '1px 8px', borderRadius: '2px', whiteSpace: 'nowrap' },
   space: { flexGrow: 1 },
+  who: { '@media (max-width: 640px)': { display: 'none' } },
   button: {
     color: '#fff',
     minWidth: '36px',
@@ -95,7 +96,7 @@ export function TopBar() {
       <Menu>
         <MenuTrigger disableButtonEnhancement>
           <Button appearance="transparent" className={styles.button} aria-label={`Account ${s.user.displayName}`} icon={<Avatar size={28} name={s.user.displayName} color="colorful" />}>
-            {s.user.displayName}
+            <span className={styles.who}>{s.user.displayName}</span>
           </Button>
         </MenuTrigger>
         <MenuPopover>

@@ -291,6 +291,9 @@ func TestStrings(t *testing.T) {
 		c("unicode_codepoints_to_string", tS, "Kusto", dy("[75,117,115]"), 116, 111),
 		c("translate", tS, "xxx", "abc", "x", "abc"),
 		c("tohex", tS, "ffffffffffffff00", -256, 8),
+		c("tohex", tS, "0000000000000001", 1, 20),
+		c("tohex", tS, "ffffff00", i4(-256)),
+		c("tohex", tS, "00000000ffffff00", i4(-256), 16),
 		c("strcmp", tL, "-1", "ABC", "abc"),
 	})
 }

@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"math"
 	"picket/kql/value"
 	"regexp"
 	"slices"
@@ -504,20 +505,28 @@ func translate(_ *Ctx, _ value.Type, n int, args []*value.Vector) (*value.Vector
 }
 
 // toHex writes a whole number in hexadecimal, at least minLength digits long.
+// maxHex is the most digits that tohex() pads to.
+const maxHex = 16
+
+// toHex writes a negative number as wide as its type: 8 digits of an int, 16 of a long.
 func toHex(_ *Ctx, _ value.Type, n int, args []*value.Vector) (*value.Vector, error) {
 	a := longs(args[0])
 	var w col[int64]
 	if len(args) > 1 {
 		w = longs(args[1])
 	}
+	mask := ^uint64(0)
+	if args[0].Type == value.Int {
+		mask = math.MaxUint32
+	}
 	out := value.New(value.String, n)
 	for i := range out.S {
 		if a.isNull(i) {
 			continue
 		}
-		h := strconv.FormatUint(uint64(a.at(i)), 16)
+		h := strconv.FormatUint(uint64(a.at(i))&mask, 16)
 		if len(args) > 1 && !w.isNull(i) {
-			if k := min(w.at(i), 1024); int64(len(h)) < k {
+			if k := min(w.at(i), maxHex); int64(len(h)) < k {
 				h = strings.Repeat("0", int(k)-len(h)) + h
 			}
 		}

@@ -108,10 +108,6 @@ func (x *run) makeGraph(n *plan.MakeGraph) (*graph, func(), error) {
 		done()
 		return nil, nil, fmt.Errorf("BUG: make-graph reads a key that the edges don't have")
 	}
-	if len(n.NodeTables) == 0 && len(n.Nodes) == 0 {
-		// Nodes without a name: the graph still has their key.
-		g.nodeCols = []plan.Col{{Type: n.Source.T}}
-	}
 	g.nodes = emptyBatch(g.nodeCols)
 	g.keys = value.New(n.Source.T, 0)
 	ids := map[string]int32{}

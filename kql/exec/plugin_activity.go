@@ -122,24 +122,16 @@ func activityEngagement(p *pluginRun) (*batch, error) {
 	w := p.writer()
 	for _, rows := range sortedGroups(p.in.n, t.dims) {
 		ev := t.events(rows, math.MinInt64, t.end)
-		wide, lo, hi := distinct{map[string]int{}}, 0, 0
-		for b := int64(0); b < bins; b++ {
-			from := t.start + b*in
-			for ; hi < len(ev) && ev[hi].at < from+in; hi++ {
-				wide.add(ev[hi].id)
-			}
-			for ; lo < hi && ev[lo].at < from+in-out; lo++ {
-				wide.drop(ev[lo].id)
-			}
-			near := map[string]bool{}
-			for k := hi - 1; k >= 0 && ev[k].at >= from; k-- {
-				near[ev[k].id] = true
-			}
-			if len(near) == 0 && len(wide.n) == 0 {
+		for from, wide := range t.slide(ev, bins, in, out) {
+			if len(wide.events) == 0 {
 				continue
 			}
+			near := map[string]bool{}
+			for k := len(wide.events) - 1; k >= 0 && wide.events[k].at >= from; k-- {
+				near[wide.events[k].id] = true
+			}
 			row := append([]value.Value{t.time(from)}, t.cells(rows[0])...)
-			row = append(row, value.OfLong(int64(len(near))), value.OfLong(int64(len(wide.n))), value.OfReal(float64(len(near))/float64(len(wide.n))))
+			row = append(row, value.OfLong(int64(len(near))), value.OfLong(int64(len(wide.ids))), value.OfReal(float64(len(near))/float64(len(wide.ids))))
 			if err := w.add(row...); err != nil {
 				return nil, err
 			}
@@ -378,20 +370,12 @@ func slidingWindowCounts(p *pluginRun) (*batch, error) {
 	w := p.writer()
 	for _, rows := range sortedGroups(p.in.n, t.dims) {
 		ev := t.events(rows, math.MinInt64, math.MaxInt64)
-		win, lo, hi := distinct{map[string]int{}}, 0, 0
-		for b := int64(0); b < bins; b++ {
-			from := t.start + b*step
-			for ; hi < len(ev) && ev[hi].at < from+step; hi++ {
-				win.add(ev[hi].id)
-			}
-			for ; lo < hi && ev[lo].at < from+step-back; lo++ {
-				win.drop(ev[lo].id)
-			}
-			if hi == lo {
+		for from, win := range t.slide(ev, bins, step, back) {
+			if len(win.events) == 0 {
 				continue
 			}
 			row := append([]value.Value{t.time(from)}, t.cells(rows[0])...)
-			if err := w.add(append(row, value.OfLong(int64(hi-lo)), value.OfLong(int64(len(win.n))))...); err != nil {
+			if err := w.add(append(row, value.OfLong(int64(len(win.events))), value.OfLong(int64(len(win.ids))))...); err != nil {
 				return nil, err
 			}
 		}

@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"iter"
 	"math"
 	"picket/kql/plan"
 	"picket/kql/value"
@@ -193,15 +194,31 @@ func (t *timeline) edge(b int64) value.Value {
 	return t.time(t.edges[b])
 }
 
-// distinct counts distinct ids over a sliding window of sorted events.
-type distinct struct {
-	n map[string]int
+// window is what a sliding window holds: a run of events by time, and how often each id stands in it.
+type window struct {
+	events []event
+	ids    map[string]int
 }
 
-func (d *distinct) add(id string) { d.n[id]++ }
-func (d *distinct) drop(id string) {
-	if d.n[id]--; d.n[id] == 0 {
-		delete(d.n, id)
+// slide walks windows of length back over events by time: each ends with one of n steps from the start, and comes with
+// the time at which that step begins.
+func (t *timeline) slide(ev []event, n, step, back int64) iter.Seq2[int64, window] {
+	return func(yield func(int64, window) bool) {
+		ids, lo, hi := map[string]int{}, 0, 0
+		for b := int64(0); b < n; b++ {
+			from := t.start + b*step
+			for ; hi < len(ev) && ev[hi].at < from+step; hi++ {
+				ids[ev[hi].id]++
+			}
+			for ; lo < hi && ev[lo].at < from+step-back; lo++ {
+				if ids[ev[lo].id]--; ids[ev[lo].id] == 0 {
+					delete(ids, ev[lo].id)
+				}
+			}
+			if !yield(from, window{ev[lo:hi], ids}) {
+				return
+			}
+		}
 	}
 }
 

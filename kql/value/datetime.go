@@ -157,7 +157,8 @@ func appendPad(b []byte, v int64, width int) []byte {
 // ParseDatetime reads the text forms of a datetime that KQL takes, in literals and in todatetime():
 // ISO 8601 (date, date and time, T or blank, fractions, Z or an offset, year alone, year-month),
 // RFC 822 and 850 (Sat, 8 Nov 14 15:05:02 GMT; Saturday, 08-Nov-14 15:05), month names, month/day/year
-// with an optional AM or PM, and year, month, day with commas; any of them may stand in quotes. Fractions are cut to 100 ns. False when it is none of these
+// with an optional AM or PM, and year, month, day with commas; blanks may stand around the marks between
+// them, and quotes around the whole. Fractions are cut to 100 ns. False when it is none of these
 // or outside 0001..9999.
 func ParseDatetime(s string) (int64, bool) {
 	s = unquoted(s)
@@ -337,14 +338,13 @@ func (p *dtScan) iso() (int64, bool) {
 	if p.end() {
 		return finishDatetime(y, 1, 1, 0, 0)
 	}
+	p.blanks()
 	sep := p.peek()
 	if sep != '-' && sep != '/' && sep != '.' && sep != ',' {
 		return 0, false
 	}
 	p.i++
-	if sep == ',' {
-		p.blanks()
-	}
+	p.blanks()
 	m, _, ok := p.digits(1, 2)
 	if !ok {
 		return 0, false
@@ -352,12 +352,11 @@ func (p *dtScan) iso() (int64, bool) {
 	if p.end() && sep != ',' {
 		return finishDatetime(y, m, 1, 0, 0)
 	}
+	p.blanks()
 	if !p.lit(sep) {
 		return 0, false
 	}
-	if sep == ',' {
-		p.blanks()
-	}
+	p.blanks()
 	d, _, ok := p.digits(1, 2)
 	if !ok {
 		return 0, false

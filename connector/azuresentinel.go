@@ -19,13 +19,17 @@ type sentinel struct{ s *Sentinel }
 
 func (*sentinel) API() string { return "azuresentinel" }
 
-func (*sentinel) Operations() []playbook.Operation {
+func (c *sentinel) Operations() []playbook.Operation {
 	ops := []playbook.Operation{
 		{Method: "POST", Path: "/subscribe", Title: "When a response to an alert is triggered"},
 		{Method: "POST", Path: "/incident-creation", Title: "When an incident is created"},
 		{Method: "POST", Path: "/Incidents/Comment", Title: "Add comment to incident (V3)"},
 		{Method: "PUT", Path: "/Incidents", Title: "Update incident"},
 		{Method: "POST", Path: "/Incidents", Title: "Create incident"},
+		{Method: "PUT", Path: "/Incidents/subscriptions/{s}/resourceGroups/{rg}/workspaces/{w}", Title: "Create incident"},
+		{Method: "POST", Path: "/Incidents/CreateTask", Title: "Add task to incident"},
+		{Method: "POST", Path: "/Incidents/CompleteTask", Title: "Mark a task as completed"},
+		{Method: "POST", Path: "/entity/{kind}", Title: "When a playbook is started on an entity"},
 		{Method: "GET", Path: "/Incidents/subscriptions/{s}/resourceGroups/{rg}/workspaces/{w}/alerts/{id}", Title: "Alert - Get incident"},
 		{Method: "GET", Path: "/Incidents/subscriptions/{s}/resourceGroups/{rg}/workspaces/{w}/incidents/{id}", Title: "Get incident"},
 		{Method: "GET", Path: "/Cases/{alert}/{s}/{w}/{rg}", Title: "Alert - Get incident (2021)"},
@@ -37,7 +41,15 @@ func (*sentinel) Operations() []playbook.Operation {
 		{Method: "PUT", Path: "/Case/{s}/{w}/{rg}/{kind}/{id}/Status/{value}", Title: "Change incident status (2021)"},
 		{Method: "PUT", Path: "/Case/{s}/{w}/{rg}/{kind}/{id}/Title/{value}", Title: "Change incident title (2021)"},
 		{Method: "PUT", Path: "/Case/{s}/{w}/{rg}/{kind}/{id}/Description/{value}", Title: "Change incident description (2021)"},
+		{Method: "PUT", Path: "/Case/{s}/{w}/{rg}/{kind}/{id}/Title", Title: "Change incident title (V2)"},
+		{Method: "PUT", Path: "/Case/{s}/{w}/{rg}/{kind}/{id}/Description", Title: "Change incident description (V2)"},
 	}
+	if c.s.Rows != nil {
+		for _, v := range []string{"", "/V2"} {
+			ops = append(ops, playbook.Operation{Method: "POST", Path: v + "/ThreatIntelligence/{w}/UploadIndicators", Title: "Threat Intelligence - Upload Indicators of Compromise"})
+		}
+	}
+	ops = append(ops, watchlistOps()...)
 	for n := range entityOps {
 		ops = append(ops, playbook.Operation{Method: "POST", Path: "/entities/" + n, Title: "Entities - Get " + n})
 	}
@@ -64,10 +76,20 @@ func (c *sentinel) Call(ctx context.Context, r *playbook.Request) (*playbook.Res
 		}
 	}
 	switch first := strings.ToLower(seg[0]); {
-	case first == "subscribe" || first == "incident-creation":
+	case first == "subscribe" || first == "incident-creation" || first == "entity":
 		return &playbook.Response{Status: 200, Headers: map[string]string{}}, nil
 	case first == "entities":
 		return getEntities(path, r.Body), nil
+	case first == "watchlists":
+		return c.watchlist(ctx, r, seg, body)
+	case strings.HasSuffix(strings.ToLower(path), "/uploadindicators"):
+		return c.uploadIndicators(ctx, r, body)
+	case first == "incidents" && len(seg) == 2 && strings.EqualFold(seg[1], "CreateTask"):
+		return c.createTask(ctx, r, body)
+	case first == "incidents" && len(seg) == 2 && strings.EqualFold(seg[1], "CompleteTask"):
+		return c.completeTask(ctx, r, body)
+	case first == "incidents" && len(seg) == 7:
+		return c.create(ctx, r, body)
 	case first == "incidents" && len(seg) == 2: // Comment
 		return c.comment(ctx, r, expr.Text(body.Value("incidentArmId")), commentText(body.Value("message")))
 	case first == "incidents" && len(seg) == 1 && r.Method == "PUT":
@@ -95,7 +117,7 @@ func (c *sentinel) Call(ctx context.Context, r *playbook.Request) (*playbook.Res
 		if err != nil {
 			return c.problem(err)
 		}
-		v := ""
+		v := commentText(r.Body)
 		if len(seg) > 7 {
 			v = seg[7]
 		}

@@ -96,7 +96,7 @@ func newCaseWorld(t *testing.T) *caseWorld {
 	if err != nil || len(list) != 1 {
 		t.Fatalf("%d incidents, %v", len(list), err)
 	}
-	w := &caseWorld{s: &connector.Sentinel{Detector: d, Workspace: ws}, in: list[0], q: q.Run}
+	w := &caseWorld{s: &connector.Sentinel{Detector: d, Workspace: ws, Rows: in.Rows}, in: list[0], q: q.Run}
 	w.e, err = playbook.New(playbook.Deps{DB: db, KeyFile: filepath.Join(dir, "key"), PublicURL: "https://picket.example", Log: slog.New(slog.DiscardHandler), Connectors: connector.All(connector.Deps{Sentinel: w.s, Query: q.Run})})
 	if err != nil {
 		t.Fatal(err)

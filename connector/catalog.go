@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"picket/kql/value"
+	"picket/lake"
 	"picket/playbook"
 	"picket/query"
 )
@@ -24,7 +26,9 @@ func Catalog() []playbook.Connector {
 		Query: func(context.Context, query.Request) (*query.Result, error) {
 			return nil, fmt.Errorf("run a query: %w", errNoServer)
 		},
-		Sentinel: &Sentinel{},
+		Sentinel: &Sentinel{Rows: func(context.Context, string, value.Schema, []map[string]any, string) (lake.Ack, error) {
+			return lake.Ack{}, errNoServer
+		}},
 		Secret:   func(context.Context, string, string) (*playbook.Secret, error) { return nil, errNoServer },
 		Secrets:  func(context.Context) ([]playbook.SecretInfo, error) { return nil, errNoServer },
 		Mail:     func(context.Context, *Mail) error { return errNoServer },

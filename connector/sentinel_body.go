@@ -15,6 +15,8 @@ import (
 type Sentinel struct {
 	Detector  *detect.Detector
 	Workspace detect.Workspace
+	// Rows takes threat indicators; nil: uploading them is refused by name.
+	Rows Rows
 }
 
 // id is the ARM id of something in the workspace.
@@ -123,6 +125,29 @@ func (s *Sentinel) IncidentBody(ctx context.Context, id, eventID, event string) 
 	w := s.Workspace
 	return expr.NewObject("eventUniqueId", eventID, "objectSchemaType", "Incident", "objectEventType", event,
 		"workspaceInfo", expr.NewObject("SubscriptionId", w.SubscriptionID, "ResourceGroupName", w.ResourceGroup, "WorkspaceName", w.Name), "workspaceId", w.ID, "object", o), nil
+}
+
+// EntityBody is what an entity trigger (/entity/{kind}) hands to a playbook that a person starts on an entity of an
+// incident.
+func (s *Sentinel) EntityBody(ctx context.Context, incident, entity string) (*expr.Object, error) {
+	in, err := s.Detector.Incident(ctx, incident)
+	if err != nil {
+		return nil, err
+	}
+	es, err := s.Detector.IncidentEntities(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	w := s.Workspace
+	for _, e := range es {
+		if e.ID() != entity {
+			continue
+		}
+		return expr.NewObject("objectSchemaType", "Entity", "objectEventType", "manual trigger", "IncidentArmID", s.id("Incidents", in.ID),
+			"workspaceInfo", expr.NewObject("SubscriptionId", w.SubscriptionID, "ResourceGroupName", w.ResourceGroup, "WorkspaceName", w.Name), "workspaceId", w.ID,
+			"Entity", expr.NewObject("id", s.id("Entities", e.ID()), "name", e.ID(), "type", "Microsoft.SecurityInsights/Entities", "kind", e.RESTKind(), "properties", expr.FromGo(e.RESTProperties()))), nil
+	}
+	return nil, fmt.Errorf("the incident %q has no entity %q: %w", incident, entity, detect.ErrNotFound)
 }
 
 // AlertBody is what the alert trigger (/subscribe) hands to a playbook.

@@ -10,7 +10,7 @@ HTTP ?= 127.0.0.1:8080
 
 WEB_SOURCES := $(shell find web/app -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
 
-.PHONY: all build web run test test-go test-e2e test-clients test-crash conformance bench lint fuzz deps-test clean
+.PHONY: all build web run test test-go test-e2e test-clients test-crash conformance bench lint fuzz soak deps-test clean
 
 all: build
 
@@ -45,7 +45,8 @@ test-e2e: build
 test-clients: deps-test build
 	PICKET_CLIENTS=1 $(GO) test -count=1 -timeout 10m -run Client ./e2e/...
 
-# Kills the server PICKET_CRASH times under load (default 50), and each room that stores on its own fail points.
+# Kills the server PICKET_CRASH times under load (default 50) and PICKET_CRASH_MIXED times under mixed ingestion
+# (default 20), and each room that stores on its own fail points.
 test-crash: build
 	PICKET_CRASH=$${PICKET_CRASH:-50} $(GO) test -count=1 -timeout 10m -run Crash ./e2e/...
 	PICKET_CRASH=$${PICKET_CRASH_ROOMS:-20} $(GO) test -count=1 -timeout 10m -run 'Crash|KillNine' ./lake/... ./canary/... ./playbook/...
@@ -57,7 +58,12 @@ fuzz:
 	$(GO) test -run '^$$' -fuzz '^FuzzParse$$' -fuzztime $(FUZZTIME) ./kql/syntax
 	$(GO) test -run '^$$' -fuzz '^FuzzBind$$' -fuzztime $(FUZZTIME) ./kql/bind
 	$(GO) test -run '^$$' -fuzz '^FuzzQuery$$' -fuzztime $(FUZZTIME) ./kql/exec
+	$(GO) test -run '^$$' -fuzz '^FuzzLower$$' -fuzztime $(FUZZTIME) ./query
 	PICKET_FUZZ_SECONDS=$(FUZZTIME:s=) $(GO) test -count=1 -timeout 90m -run TestSQLSaysWhatTheInterpreterSays ./query
+
+# A little of everything for PICKET_SOAK: memory, open files and temporary space must not grow.
+soak: build
+	PICKET_SOAK=$${PICKET_SOAK:-1h} $(GO) test -count=1 -timeout 25h -v -run TestSoak ./e2e/...
 
 conformance: build
 	$(GO) run ./conformance -o CONFORMANCE.md

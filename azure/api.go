@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"picket/detect"
 	"picket/ingest"
@@ -35,6 +36,23 @@ type Deps struct {
 	PublicURL string   // "" takes the address that the client used
 	Limits    Limits
 	Now       func() time.Time
+
+	// People are the page's accounts; nil: no person signs in to tools, and roles of people are not listed.
+	People People
+	// Audit stores rows of the audit log; nil: none is kept. [API.Run] must run.
+	Audit AppendAudit
+	Log   *slog.Logger
+	// ClientIP is the address of who sent a request; nil: the socket's.
+	ClientIP func(*http.Request) string
+	// SaveSharedKeys stores the workspace's keys when one is made anew; nil: that is refused.
+	SaveSharedKeys func(ctx context.Context, keys []string) error
+	// Purge deletes the rows of a table for which a KQL predicate holds, and gives their number; nil: refused.
+	Purge func(ctx context.Context, table, predicate string) (rows int64, err error)
+	// Settings is told the workspace's settings when they change, before they are stored; an error refuses the
+	// change. nil: retention and daily cap of the workspace are refused, the rest is stored.
+	Settings func(ctx context.Context, s WorkspaceSettings) error
+	// RuleTemplates are the templates of alert rules that come with the content; nil: none are listed.
+	RuleTemplates func(ctx context.Context) ([]*detect.Rule, error)
 }
 
 // API is the Azure-shaped surface.
@@ -47,6 +65,8 @@ type API struct {
 	wire   *routeTable // queries and ingestion
 	res    resources
 	rules  ruleCache
+	audit  *auditor
+	keys   *sharedKeys
 
 	identity *http.ServeMux
 }
@@ -59,10 +79,20 @@ func New(ctx context.Context, d Deps) (*API, error) {
 	if d.Now == nil {
 		d.Now = time.Now
 	}
-	a := &API{d: d, gate: newGate(d.Limits), res: resources{d.State, d.Now}}
+	a := &API{d: d, gate: newGate(d.Limits), res: resources{d.State, d.Now}, audit: newAuditor(d.Audit, d.Log, d.Now), keys: &sharedKeys{keys: d.Workspace.SharedKeys}}
 	var err error
 	if a.issuer, err = NewIssuer(ctx, d.State, d.Workspace, d.Audiences, a.base, d.Now); err != nil {
 		return nil, err
+	}
+	a.issuer.people = d.People
+	a.issuer.ip = func(r *http.Request) string { return a.callerOf(r).ip }
+	if a.audit != nil {
+		a.issuer.onToken = a.auditToken
+		a.issuer.onSignIn = func(r *http.Request, s SignIn) {
+			c := a.callerOf(r)
+			s.IP, s.Agent = c.ip, c.agent
+			a.AuditSignIn(s)
+		}
 	}
 	a.la = &logAnalytics{ws: d.Workspace, run: a.runFor, now: d.Now}
 	a.table = newRouteTable(a.armRoutes())
@@ -87,12 +117,14 @@ func (a *API) Handler() http.Handler {
 			a.arm(w, r)
 		case "api":
 			if strings.HasPrefix(r.URL.Path, "/api/v1/") {
-				access.ServeHTTP(w, r)
+				access.ServeHTTP(w, a.withCaller(r))
 			} else {
 				a.Collector().ServeHTTP(w, r)
 			}
 		case "v1", "v2", "workspaces", "$batch", "datacollectionrules":
 			a.serveWire(w, r)
+		case "device":
+			a.DevicePage().ServeHTTP(w, r)
 		default:
 			a.identity.ServeHTTP(w, r)
 		}
@@ -101,7 +133,7 @@ func (a *API) Handler() http.Handler {
 
 // Collector serves POST /api/logs alone, for the plain HTTP listener.
 func (a *API) Collector() http.Handler {
-	return &collector{ws: a.d.Workspace, collect: a.d.Collect, now: a.d.Now}
+	return &collector{ws: a.d.Workspace, keys: a.keys, collect: a.d.Collect, now: a.d.Now}
 }
 
 // base is the address of this server as the client knows it.

@@ -109,11 +109,16 @@ func (a *API) arm(w http.ResponseWriter, r *http.Request) {
 		writeError(w, &Error{Status: 404, Code: "ResourceNotFound", Message: "The workspace '" + v + "' under resource group '" + ws.ResourceGroup + "' was not found."})
 		return
 	}
-	if !who.Role.Allows(rt.need) {
-		writeError(w, &Error{Status: 403, Code: "AuthorizationFailed", Message: "'" + who.Name + "' has the role " + string(who.Role) + "; this needs " + string(rt.need) + "."})
-		return
+	c := &call{Request: a.withCaller(r), who: who, vars: vars}
+	sw := &statusWriter{ResponseWriter: w}
+	if who.Role.Allows(rt.need) {
+		rt.serve(sw, c)
+	} else {
+		writeError(sw, &Error{Status: 403, Code: "AuthorizationFailed", Message: "'" + who.Name + "' has the role " + string(who.Role) + "; this needs " + string(rt.need) + "."})
 	}
-	rt.serve(w, &call{Request: r, who: who, vars: vars})
+	if rt.need != Reader { // changes, and secrets that are read
+		a.auditARM(c, orDefaultInt(sw.status, 200))
+	}
 }
 
 func (a *API) armRoutes() []route {
@@ -127,10 +132,13 @@ func (a *API) armRoutes() []route {
 		{"GET", "/subscriptions/{sub}/resourcegroups/{rg}", Reader, func(w http.ResponseWriter, _ *call) { writeJSON(w, 200, a.resourceGroup()) }},
 		{"GET", "/subscriptions/{sub}/providers/microsoft.operationalinsights/workspaces", Reader, a.listWorkspaces},
 		{"GET", "/subscriptions/{sub}/resourcegroups/{rg}/providers/microsoft.operationalinsights/workspaces", Reader, a.listWorkspaces},
-		{"GET", armWorkspace, Reader, func(w http.ResponseWriter, _ *call) { writeJSON(w, 200, a.workspace()) }},
-		{"POST", armWorkspace + "/sharedkeys", Owner, a.sharedKeys},
 		{"POST", armWorkspace + "/query", Reader, func(w http.ResponseWriter, r *call) { a.la.query(w, r.Request, "", r.who) }},
 	}
+	rs = append(rs, a.workspaceRoutes()...)
+	rs = append(rs, a.roleRoutes()...)
+	rs = append(rs, a.automationRoutes()...)
+	rs = append(rs, a.watchlistRoutes()...)
+	rs = append(rs, a.sentinelRoutes()...)
 	rs = append(rs, a.incidentRoutes()...)
 	rs = append(rs, a.ruleRoutes()...)
 	rs = append(rs, a.savedRoutes()...)
@@ -164,26 +172,18 @@ func (a *API) resourceGroup() map[string]any {
 	}
 }
 
-func (a *API) workspace() map[string]any {
-	w := a.d.Workspace
-	return map[string]any{
-		"id": w.ResourceID(), "name": w.Name, "type": "Microsoft.OperationalInsights/workspaces", "location": w.Location,
-		"properties": map[string]any{"customerId": w.ID, "provisioningState": "Succeeded", "sku": map[string]string{"name": "PerGB2018"}},
+func (a *API) listWorkspaces(w http.ResponseWriter, r *call) {
+	ws, err := a.workspace(r.Context())
+	if err != nil {
+		a.fail(w, err)
+		return
 	}
+	writeJSON(w, 200, map[string]any{"value": []any{ws}})
 }
 
-func (a *API) listWorkspaces(w http.ResponseWriter, _ *call) {
-	writeJSON(w, 200, map[string]any{"value": []any{a.workspace()}})
-}
-
-func (a *API) sharedKeys(w http.ResponseWriter, _ *call) {
-	k := a.d.Workspace.SharedKeys
-	out := map[string]string{}
-	if len(k) > 0 {
-		out["primarySharedKey"] = k[0]
+func orDefaultInt(n, d int) int {
+	if n == 0 {
+		return d
 	}
-	if len(k) > 1 {
-		out["secondarySharedKey"] = k[1]
-	}
-	writeJSON(w, 200, out)
+	return n
 }

@@ -45,6 +45,7 @@ func collectorError(w http.ResponseWriter, status int, code, message string) {
 // collector answers POST /api/logs.
 type collector struct {
 	ws      Workspace
+	keys    *sharedKeys
 	collect Collect
 	now     func() time.Time
 }
@@ -154,7 +155,7 @@ func (c *collector) checkSignature(r *http.Request, length int, contentType stri
 	if d := c.now().Sub(at); d > maxDateSkew || d < -maxDateSkew {
 		return &Error{Status: 403, Code: "InvalidAuthorization", Message: fmt.Sprintf("The x-ms-date %s is more than %d minutes from this server's clock.", date, int(maxDateSkew.Minutes()))}
 	}
-	for _, key := range c.ws.SharedKeys {
+	for _, key := range c.keys.get() {
 		want, err := SharedKeySignature(key, length, contentType, date)
 		if err == nil && hmac.Equal(want, got) {
 			return nil

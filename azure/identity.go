@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"crypto/x509"
+	"database/sql"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/pem"
@@ -32,6 +33,13 @@ CREATE TABLE personal_token(sha256 TEXT PRIMARY KEY, name TEXT NOT NULL, role TE
 `}, {Room: "azure", Step: 2, SQL: `
 CREATE TABLE managed_identity(header_sha256 TEXT PRIMARY KEY, client_id TEXT NOT NULL REFERENCES principal(client_id));
 CREATE TABLE arm_resource(kind TEXT NOT NULL, name TEXT NOT NULL, display TEXT NOT NULL, body TEXT NOT NULL, etag TEXT NOT NULL, changed INTEGER NOT NULL, PRIMARY KEY(kind, name));
+`}, {Room: "azure", Step: 3, SQL: `
+ALTER TABLE principal ADD COLUMN redirects TEXT NOT NULL DEFAULT '';
+ALTER TABLE principal ADD COLUMN last_used INTEGER;
+ALTER TABLE personal_token ADD COLUMN owner TEXT NOT NULL DEFAULT '';
+ALTER TABLE personal_token ADD COLUMN last_used INTEGER;
+CREATE TABLE refresh_token(sha256 TEXT PRIMARY KEY, person TEXT NOT NULL, person_name TEXT NOT NULL, client_id TEXT NOT NULL, created INTEGER NOT NULL, expires INTEGER NOT NULL);
+CREATE TABLE role_assignment(name TEXT PRIMARY KEY, principal TEXT NOT NULL, created INTEGER NOT NULL, created_by TEXT NOT NULL);
 `}}
 }
 
@@ -76,6 +84,13 @@ type Issuer struct {
 	now  func() time.Time
 	auds map[string]bool
 
+	people   People // nil: none sign in
+	asks     *asks
+	onSignIn func(*http.Request, SignIn)
+	onToken  func(r *http.Request, table, id, name, resource, jti string, code int, desc string)
+	ip       func(*http.Request) string
+	seen     lastUsed
+
 	mu  sync.RWMutex // guards the keys
 	kid string
 	key *rsa.PrivateKey
@@ -84,7 +99,7 @@ type Issuer struct {
 
 // NewIssuer loads the signing keys, making the first one when there is none.
 func NewIssuer(ctx context.Context, db *state.DB, ws Workspace, audiences []string, base func(*http.Request) string, now func() time.Time) (*Issuer, error) {
-	is := &Issuer{db: db, ws: ws, base: base, now: now, auds: map[string]bool{}, pub: map[string]*rsa.PublicKey{}}
+	is := &Issuer{db: db, ws: ws, base: base, now: now, auds: map[string]bool{}, pub: map[string]*rsa.PublicKey{}, asks: newAsks(now), ip: func(r *http.Request) string { return r.RemoteAddr }}
 	for _, a := range append([]string{
 		"https://api.loganalytics.io", "https://monitor.azure.com", "https://management.azure.com",
 		"https://management.core.windows.net", "https://api.loganalytics.azure.com", "https://kusto.kusto.windows.net",
@@ -190,6 +205,11 @@ func (is *Issuer) CreatePrincipal(ctx context.Context, name string, role Role) (
 
 // CreateToken makes a personal token ("pat_…"), usable as a bearer. life 0 is without end.
 func (is *Issuer) CreateToken(ctx context.Context, name string, role Role, life time.Duration) (string, error) {
+	return is.createToken(ctx, name, role, life, "")
+}
+
+// createToken makes a token of an owner's; it ends with the account and never allows more than it.
+func (is *Issuer) createToken(ctx context.Context, name string, role Role, life time.Duration, owner string) (string, error) {
 	if rank[role] == 0 {
 		return "", fmt.Errorf("unknown role %q: use Reader, Responder, Contributor or Owner", role)
 	}
@@ -199,8 +219,8 @@ func (is *Issuer) CreateToken(ctx context.Context, name string, role Role, life 
 		expires = is.now().Add(life).UnixMicro()
 	}
 	err := is.db.Tx(ctx, func(tx *state.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO personal_token(sha256, name, role, created, expires) VALUES(?,?,?,?,?)`,
-			hashSecret(tok), name, string(role), is.now().UnixMicro(), expires)
+		_, err := tx.ExecContext(ctx, `INSERT INTO personal_token(sha256, name, role, created, expires, owner) VALUES(?,?,?,?,?,?)`,
+			hashSecret(tok), name, string(role), is.now().UnixMicro(), expires, owner)
 		return err
 	})
 	if err != nil {
@@ -243,23 +263,41 @@ func (is *Issuer) Bearer(ctx context.Context, token, self string) (Principal, *E
 	var role string
 	var disabled bool
 	err = is.db.QueryRow(ctx, `SELECT client_id, name, role, disabled FROM principal WHERE client_id=?`, c.Subject).Scan(&p.ID, &p.Name, &role, &disabled)
+	if errors.Is(err, sql.ErrNoRows) && is.people != nil {
+		u, err := is.person(ctx, c.Subject)
+		if err == nil {
+			return Principal{ID: "user:" + u.Name, Name: u.Name, Role: u.Role}, nil
+		}
+	}
 	if err != nil || disabled {
 		return Principal{}, &Error{Status: 401, Code: "InvalidAuthenticationToken", Message: "The principal of this access token does not exist or is disabled."}
 	}
 	p.Role = Role(role)
+	is.used(ctx, "principal", "client_id", p.ID)
 	return p, nil
 }
 
 func (is *Issuer) personal(ctx context.Context, token string) (Principal, *Error) {
-	var name, role string
+	var name, role, owner string
 	var expires *int64
-	err := is.db.QueryRow(ctx, `SELECT name, role, expires FROM personal_token WHERE sha256=?`, hashSecret(token)).Scan(&name, &role, &expires)
+	hash := hashSecret(token)
+	err := is.db.QueryRow(ctx, `SELECT name, role, expires, owner FROM personal_token WHERE sha256=?`, hash).Scan(&name, &role, &expires, &owner)
 	if err != nil {
 		return Principal{}, &Error{Status: 401, Code: "InvalidAuthenticationToken", Message: "The personal token is not known here."}
 	}
 	if expires != nil && is.now().UnixMicro() > *expires {
 		return Principal{}, &Error{Status: 401, Code: "ExpiredAuthenticationToken", Message: "The personal token has expired: make a new one."}
 	}
+	if owner != "" { // it can do no more than its owner still can
+		p, err := is.person(ctx, owner)
+		if err != nil {
+			return Principal{}, &Error{Status: 401, Code: "InvalidAuthenticationToken", Message: "The owner of this personal token does not exist or is disabled."}
+		}
+		if rank[p.Role] < rank[Role(role)] {
+			role = string(p.Role)
+		}
+	}
+	is.used(ctx, "personal_token", "sha256", hash)
 	return Principal{ID: "pat:" + name, Name: name, Role: Role(role)}, nil
 }
 
@@ -273,6 +311,10 @@ func (is *Issuer) routes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /common/discovery/instance", is.instance)
 	mux.HandleFunc("POST /{tenant}/oauth2/v2.0/token", is.token)
 	mux.HandleFunc("POST /{tenant}/oauth2/token", is.token)
+	mux.HandleFunc("POST /{tenant}/oauth2/v2.0/devicecode", is.device)
+	mux.HandleFunc("POST /{tenant}/oauth2/devicecode", is.device)
+	mux.HandleFunc("GET /{tenant}/oauth2/v2.0/authorize", is.authorize)
+	mux.HandleFunc("GET /{tenant}/oauth2/authorize", is.authorize)
 	mux.HandleFunc("GET /metadata/endpoints", is.metadata)
 }
 
@@ -315,7 +357,12 @@ func (is *Issuer) discovery(w http.ResponseWriter, r *http.Request) {
 		"authorization_endpoint":                b + "/" + t + "/oauth2/v2.0/authorize",
 		"device_authorization_endpoint":         b + "/" + t + "/oauth2/v2.0/devicecode",
 		"jwks_uri":                              b + "/" + t + "/discovery/v2.0/keys",
-		"response_types_supported":              []string{"token"},
+		"response_types_supported":              []string{"code"},
+		"response_modes_supported":              []string{"query", "form_post"},
+		"grant_types_supported":                 []string{"client_credentials", grantCode, grantRefresh, grantDevice},
+		"code_challenge_methods_supported":      []string{"S256"},
+		"scopes_supported":                      []string{"openid", "profile", "email", "offline_access"},
+		"claims_supported":                      []string{"sub", "iss", "aud", "exp", "iat", "nonce", "name", "preferred_username", "email", "oid", "tid", "roles"},
 		"subject_types_supported":               []string{"pairwise"},
 		"id_token_signing_alg_values_supported": []string{"RS256"},
 		"token_endpoint_auth_methods_supported": []string{"client_secret_post", "client_secret_basic"},
@@ -370,18 +417,16 @@ func (is *Issuer) metadata(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, 200, one)
 }
 
-// token answers the client credentials grant, with the secret in the form or in a Basic header.
+// token answers the token endpoint: client credentials with the secret in the form or in a Basic header, and the
+// grants with which people's tools sign in.
 func (is *Issuer) token(w http.ResponseWriter, r *http.Request) {
 	t, ok := is.tenant(w, r)
 	if !ok {
 		return
 	}
-	fail := func(status int, code, desc string, aad int) {
-		writeJSON(w, status, map[string]any{"error": code, "error_description": fmt.Sprintf("AADSTS%d: %s", aad, desc), "error_codes": []int{aad}, "timestamp": is.now().UTC().Format("2006-01-02 15:04:05Z")})
-	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	if err := r.ParseForm(); err != nil {
-		fail(400, "invalid_request", "The request body could not be read as a form.", 900144)
+		is.oauthError(w, 400, "invalid_request", "The request body could not be read as a form.", 900144)
 		return
 	}
 	f := r.PostForm
@@ -389,37 +434,51 @@ func (is *Issuer) token(w http.ResponseWriter, r *http.Request) {
 	if u, p, ok := r.BasicAuth(); ok && id == "" {
 		id, secret = u, p
 	}
-	if g := f.Get("grant_type"); g != "client_credentials" {
-		fail(400, "unsupported_grant_type", fmt.Sprintf("The grant type %q is not served by picket; use client_credentials.", g), 70003)
+	switch g := f.Get("grant_type"); g {
+	case "client_credentials":
+	case grantCode, grantRefresh, grantDevice:
+		is.grantUser(w, r, t, g, id, secret, f)
+		return
+	case "device_code":
+		is.grantUser(w, r, t, grantDevice, id, secret, f)
+		return
+	case "password":
+		is.oauthError(w, 400, "unsupported_grant_type", "picket takes no passwords of people from tools: sign in with a device code or in the browser.", 70003)
+		return
+	default:
+		is.oauthError(w, 400, "unsupported_grant_type", fmt.Sprintf("The grant type %q is not served by picket; use client_credentials, device_code, authorization_code or refresh_token.", cut(g, 100)), 70003)
 		return
 	}
-	aud := f.Get("resource")
-	if aud == "" {
-		for _, s := range strings.Fields(f.Get("scope")) {
-			if a, ok := strings.CutSuffix(s, "/.default"); ok {
-				aud = a
-			}
+	aud := audienceOf(f.Get("resource"), f.Get("scope"))
+	name := ""
+	fail := func(status int, code, desc string, aad int) {
+		is.oauthError(w, status, code, desc, aad)
+		if is.onToken != nil {
+			is.onToken(r, TablePrincipal, id, name, aud, "", aad, desc)
 		}
 	}
 	if !is.audience(aud, is.base(r)) {
-		fail(400, "invalid_resource", fmt.Sprintf("The resource principal named %q was not found in this tenant.", aud), 500011)
+		fail(400, "invalid_resource", fmt.Sprintf("The resource principal named %q was not found in this tenant.", cut(aud, 200)), 500011)
 		return
 	}
 	var hash, role string
 	var disabled bool
-	err := is.db.QueryRow(r.Context(), `SELECT secret_sha256, role, disabled FROM principal WHERE client_id=?`, strings.ToLower(id)).Scan(&hash, &role, &disabled)
+	err := is.db.QueryRow(r.Context(), `SELECT name, secret_sha256, role, disabled FROM principal WHERE client_id=?`, strings.ToLower(id)).Scan(&name, &hash, &role, &disabled)
 	if err != nil || disabled {
-		fail(401, "unauthorized_client", fmt.Sprintf("Application with identifier '%s' was not found in the directory.", id), 700016)
+		fail(401, "unauthorized_client", fmt.Sprintf("Application with identifier '%s' was not found in the directory.", cut(id, 100)), 700016)
 		return
 	}
 	if subtle.ConstantTimeCompare([]byte(hash), []byte(hashSecret(secret))) != 1 {
 		fail(401, "invalid_client", "Invalid client secret provided.", aadInvalid)
 		return
 	}
-	tok, err := is.sign(is.issuer(is.base(r), t), aud, strings.ToLower(id))
+	tok, jti, err := is.signFor(is.issuer(is.base(r), t), aud, strings.ToLower(id))
 	if err != nil {
 		fail(500, "server_error", err.Error(), 90033)
 		return
+	}
+	if is.onToken != nil {
+		is.onToken(r, TablePrincipal, id, name, aud, jti, 0, "")
 	}
 	writeJSON(w, 200, map[string]any{
 		"token_type": "Bearer", "expires_in": int(tokenLife.Seconds()), "ext_expires_in": int(tokenLife.Seconds()),
@@ -435,14 +494,26 @@ type claims struct {
 }
 
 func (is *Issuer) sign(issuer, aud, sub string) (string, error) {
+	t, _, err := is.signFor(issuer, aud, sub)
+	return t, err
+}
+
+// signFor makes a service principal's token, and gives its id.
+func (is *Issuer) signFor(issuer, aud, sub string) (token, jti string, err error) {
 	now := is.now()
-	t := jwt.NewWithClaims(jwt.SigningMethodRS256, claims{
+	jti = uuid.NewString()
+	token, err = is.signClaims(claims{
 		RegisteredClaims: jwt.RegisteredClaims{
-			Issuer: issuer, Subject: sub, Audience: jwt.ClaimStrings{aud}, ID: uuid.NewString(),
+			Issuer: issuer, Subject: sub, Audience: jwt.ClaimStrings{aud}, ID: jti,
 			IssuedAt: jwt.NewNumericDate(now), NotBefore: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(now.Add(tokenLife)),
 		},
 		Tenant: is.ws.TenantID, AppID: sub, OID: sub,
 	})
+	return token, jti, err
+}
+
+func (is *Issuer) signClaims(c jwt.Claims) (string, error) {
+	t := jwt.NewWithClaims(jwt.SigningMethodRS256, c)
 	is.mu.RLock()
 	kid, key := is.kid, is.key
 	is.mu.RUnlock()
@@ -452,4 +523,32 @@ func (is *Issuer) sign(issuer, aud, sub string) (string, error) {
 		return "", fmt.Errorf("sign token: %w", err)
 	}
 	return s, nil
+}
+
+// lastUsed holds when a credential's use was last written, so that not every request writes.
+type lastUsed struct {
+	mu sync.Mutex
+	at map[string]time.Time
+}
+
+const usedPause = 10 * time.Minute
+
+// used notes that a credential opened something. Its failure is no failure of the request.
+func (is *Issuer) used(ctx context.Context, table, key, id string) {
+	now := is.now()
+	is.seen.mu.Lock()
+	if is.seen.at == nil || len(is.seen.at) > 10000 {
+		is.seen.at = map[string]time.Time{}
+	}
+	last, ok := is.seen.at[id]
+	if ok && now.Sub(last) < usedPause {
+		is.seen.mu.Unlock()
+		return
+	}
+	is.seen.at[id] = now
+	is.seen.mu.Unlock()
+	_ = is.db.Tx(context.WithoutCancel(ctx), func(tx *state.Tx) error { // a missing time is no reason to refuse
+		_, err := tx.ExecContext(ctx, `UPDATE `+table+` SET last_used=? WHERE `+key+`=?`, now.UnixMicro(), id)
+		return err
+	})
 }

@@ -2,10 +2,8 @@ package azure
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"picket/detect"
 	"picket/kql/syntax"
@@ -71,18 +69,6 @@ func (a *API) fail(w http.ResponseWriter, err error) {
 	default:
 		writeError(w, &Error{Status: 400, Code: "BadRequest", Message: err.Error()})
 	}
-}
-
-// decode reads a JSON body within the limit.
-func decode(w http.ResponseWriter, r *http.Request, limit int64, v any) *Error {
-	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
-	if err != nil {
-		return &Error{Status: 413, Code: "RequestEntityTooLarge", Message: fmt.Sprintf("The body is larger than %d bytes.", limit)}
-	}
-	if err := json.Unmarshal(b, v); err != nil {
-		return &Error{Status: 400, Code: "InvalidRequestContent", Message: "The request content was invalid and could not be deserialized: " + err.Error()}
-	}
-	return nil
 }
 
 func stamp(t time.Time) any {

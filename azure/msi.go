@@ -58,22 +58,29 @@ func (is *Issuer) msi(w http.ResponseWriter, r *http.Request) {
 		fail(400, fmt.Sprintf("The resource %q was not found in this tenant.", aud))
 		return
 	}
-	var id string
+	var id, name string
 	var disabled bool
-	err := is.db.QueryRow(r.Context(), `SELECT p.client_id, p.disabled FROM managed_identity m JOIN principal p ON p.client_id=m.client_id WHERE m.header_sha256=?`, hashSecret(secret)).Scan(&id, &disabled)
+	told := func(jti string, code int, desc string) {
+		if is.onToken != nil {
+			is.onToken(r, TableIdentity, id, name, aud, jti, code, desc)
+		}
+	}
+	err := is.db.QueryRow(r.Context(), `SELECT p.client_id, p.name, p.disabled FROM managed_identity m JOIN principal p ON p.client_id=m.client_id WHERE m.header_sha256=?`, hashSecret(secret)).Scan(&id, &name, &disabled)
 	if err != nil || disabled {
 		fail(401, "The value of X-IDENTITY-HEADER is not known here, or its identity is disabled.")
+		told("", aadInvalid, "The identity header is not known or its identity is disabled.")
 		return
 	}
 	if want := q.Get("client_id"); want != "" && !strings.EqualFold(want, id) {
 		fail(400, fmt.Sprintf("The identity %q was not found: this header belongs to %s.", want, id))
 		return
 	}
-	tok, err := is.sign(is.issuer(is.base(r), is.ws.TenantID), aud, id)
+	tok, jti, err := is.signFor(is.issuer(is.base(r), is.ws.TenantID), aud, id)
 	if err != nil {
 		fail(500, err.Error())
 		return
 	}
+	told(jti, 0, "")
 	writeJSON(w, 200, map[string]any{
 		"access_token": tok, "expires_on": strconv.FormatInt(is.now().Add(tokenLife).Unix(), 10), "resource": aud, "token_type": "Bearer", "client_id": id,
 	})

@@ -68,7 +68,12 @@ func (a *API) listResources(w http.ResponseWriter, r *call) {
 		}
 		return out
 	}
-	out := []any{short(a.workspace())}
+	ws, err := a.workspace(r.Context())
+	if err != nil {
+		a.fail(w, err)
+		return
+	}
+	out := []any{short(ws)}
 	flows, err := a.d.Playbooks.Workflows(r.Context())
 	if err != nil {
 		a.fail(w, err)

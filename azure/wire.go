@@ -77,17 +77,21 @@ func (a *API) serveWire(w http.ResponseWriter, r *http.Request) {
 		a.refuse(w, r, e)
 		return
 	}
-	rt.serve(w, &call{Request: r, who: who, vars: vars})
+	rt.serve(w, &call{Request: a.withCaller(r), who: who, vars: vars})
 }
 
 // runFor answers a question in the principal's turn.
 func (a *API) runFor(ctx context.Context, who Principal, q query.Request) (*query.Result, error) {
+	start := a.d.Now()
 	leave, e := a.gate.enter(ctx, who.ID)
 	if e != nil {
+		a.auditQuery(ctx, who, &q, nil, e, a.d.Now().Sub(start))
 		return nil, e
 	}
 	defer leave()
-	return a.d.Query(ctx, q)
+	res, err := a.d.Query(ctx, q)
+	a.auditQuery(ctx, who, &q, res, err, a.d.Now().Sub(start))
+	return res, err
 }
 
 // resourceSegments are the first segments of paths that compare without case.

@@ -29,9 +29,9 @@ func Catalog() []playbook.Connector {
 		Sentinel: &Sentinel{Rows: func(context.Context, string, value.Schema, []map[string]any, string) (lake.Ack, error) {
 			return lake.Ack{}, errNoServer
 		}},
-		Secret:   func(context.Context, string, string) (*playbook.Secret, error) { return nil, errNoServer },
-		Secrets:  func(context.Context) ([]playbook.SecretInfo, error) { return nil, errNoServer },
-		Mail:     func(context.Context, *Mail) error { return errNoServer },
-		Post:     func(context.Context, string, []byte, string) (int, []byte, error) { return 0, nil, errNoServer },
+		Secret:  func(context.Context, string, string) (*playbook.Secret, error) { return nil, errNoServer },
+		Secrets: func(context.Context) ([]playbook.SecretInfo, error) { return nil, errNoServer },
+		Mail:    func(context.Context, *Mail) error { return errNoServer },
+		Post:    func(context.Context, string, []byte, string) (int, []byte, error) { return 0, nil, errNoServer },
 	})
 }

@@ -86,6 +86,10 @@ func newTeams(d Deps) *chat {
 		{Method: "POST", Path: "/beta/groups/{team}/channels/{channel}/messages", Title: "message"},
 		{Method: "POST", Path: "/beta/teams/conversation/message/poster/{poster}/location/{location}", Title: "message"},
 		{Method: "POST", Path: "/v1.0/teams/conversation/adaptivecard/poster/{poster}/location/{location}", Title: "card"},
+		{Method: "POST", Path: "/v1.0/teams/conversation/replyWithMessage/poster/{poster}/location/{location}", Title: "message"},
+		{Method: "POST", Path: "/v1.0/teams/conversation/replyWithAdaptivecard/poster/{poster}/location/{location}", Title: "card"},
+		{Method: "POST", Path: "/v1.0/teams/conversation/{what}/poster/{poster}/location/{location}/$subscriptions", Title: "ask"},
+		{Method: "POST", Path: "/flowbot/actions/{what}/recipienttypes/{who}/$subscriptions", Title: "ask"},
 		{Method: "POST", Path: "/flowbot/actions/notification/recipienttypes/channel", Title: "message"},
 		{Method: "POST", Path: "/flowbot/actions/notification/recipienttypes/user", Title: "message"},
 		{Method: "POST", Path: "/flowbot/actions/adaptivecard/recipienttypes/channel", Title: "card"},
@@ -113,6 +117,9 @@ func member(o *expr.Object, paths ...string) any {
 }
 
 func teamsForm(r *playbook.Request, op string) (any, string, error) {
+	if op == "ask" {
+		return askForm(r)
+	}
 	o, _ := r.Body.(*expr.Object)
 	seg := strings.Split(strings.Trim(r.Path, "/"), "/")
 	channel := expr.Text(member(o, "recipient/channelId", "recipient/to", "recipient"))

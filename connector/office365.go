@@ -49,10 +49,16 @@ func (c *mailer) Operations() []playbook.Operation {
 		{Method: "POST", Path: "/v2/Mail", Title: "Send an email (V2)"},
 		{Method: "POST", Path: "/Mail", Title: "Send an email"},
 		{Method: "POST", Path: "/v2/SharedMailbox/SendEmail", Title: "Send an email from a shared mailbox (V2)"},
+		{Method: "POST", Path: "/SharedMailbox/SendEmail", Title: "Send an email from a shared mailbox"},
+		{Method: "POST", Path: "/approvalmail/$subscriptions", Title: "Send approval email"},
+		{Method: "POST", Path: "/mailwithoptions/$subscriptions", Title: "Send email with options"},
 	}
 }
 
 func (c *mailer) Call(ctx context.Context, r *playbook.Request) (*playbook.Response, error) {
+	if asksByMail(r.Path) {
+		return c.ask(ctx, r)
+	}
 	body, ok := r.Body.(*expr.Object)
 	if !ok {
 		return problem(400, "BadRequest", "The message must be an object with To, Subject and Body."), nil
@@ -83,7 +89,20 @@ func (c *mailer) Call(ctx context.Context, r *playbook.Request) (*playbook.Respo
 			break
 		}
 	}
+	var err error
+	if m.Attachments, err = attachments(body); err != nil {
+		return problem(400, "BadRequest", err.Error()), nil
+	}
+	if err := c.send(ctx, m); err != nil {
+		return nil, fmt.Errorf("send the message: %w", err)
+	}
+	return &playbook.Response{Status: 200, Headers: map[string]string{}}, nil
+}
+
+// attachments reads a message's files.
+func attachments(body *expr.Object) ([]Attachment, error) {
 	files, _ := body.Value("Attachments").([]any)
+	var out []Attachment
 	size := 0
 	for i, f := range files {
 		o, _ := f.(*expr.Object)
@@ -92,28 +111,25 @@ func (c *mailer) Call(ctx context.Context, r *playbook.Request) (*playbook.Respo
 		case string:
 			d, err := base64.StdEncoding.DecodeString(v)
 			if err != nil {
-				return problem(400, "BadRequest", fmt.Sprintf("Attachment %d: ContentBytes is not base64.", i+1)), nil
+				return nil, fmt.Errorf("attachment %d: ContentBytes is not base64", i+1)
 			}
 			a.Data = d
 		default:
 			d, _, ok := expr.Binary(v)
 			if !ok {
-				return problem(400, "BadRequest", fmt.Sprintf("Attachment %d has no ContentBytes.", i+1)), nil
+				return nil, fmt.Errorf("attachment %d has no ContentBytes", i+1)
 			}
 			a.Data = d
 		}
 		if size += len(a.Data); size > maxAttachments {
-			return problem(413, "RequestEntityTooLarge", fmt.Sprintf("The attachments have more than %d bytes.", maxAttachments)), nil
+			return nil, fmt.Errorf("the attachments have more than %d bytes", maxAttachments)
 		}
 		if a.Name == "" {
 			a.Name = fmt.Sprintf("attachment-%d", i+1)
 		}
-		m.Attachments = append(m.Attachments, a)
+		out = append(out, a)
 	}
-	if err := c.send(ctx, m); err != nil {
-		return nil, fmt.Errorf("send the message: %w", err)
-	}
-	return &playbook.Response{Status: 200, Headers: map[string]string{}}, nil
+	return out, nil
 }
 
 // line makes one line of a text that becomes a header.

@@ -16,7 +16,7 @@ import (
 func (r *run) webhook(ctx context.Context, a *definition.Action, f *frame, rec *record) *outcome {
 	if a.Type == "ApiConnectionWebhook" {
 		// The subscription is the connector's own call with the callback URL in its body.
-		return r.webhookWith(ctx, a, f, rec, func(ctx context.Context, in *expr.Object) *outcome { return r.subscribeConnector(ctx, a, rec, in) })
+		return r.webhookWith(ctx, a, f, rec, func(ctx context.Context, in *expr.Object) *outcome { return r.subscribeConnector(ctx, a, f, rec, in) })
 	}
 	return r.webhookWith(ctx, a, f, rec, func(ctx context.Context, in *expr.Object) *outcome {
 		sub := object(in.Value("subscribe"))
@@ -92,7 +92,7 @@ func (r *run) webhookWith(ctx context.Context, a *definition.Action, f *frame, r
 	return &o
 }
 
-func (r *run) subscribeConnector(ctx context.Context, a *definition.Action, rec *record, in *expr.Object) *outcome {
+func (r *run) subscribeConnector(ctx context.Context, a *definition.Action, f *frame, rec *record, in *expr.Object) *outcome {
 	conn, name, err := r.e.connectionOf(r.ctx, r.ver, object(in.Value("host")), expr.JSON(object(a.Inputs).Value("host")))
 	if err != nil {
 		o := failed("ConnectionNotFound", fmt.Sprintf("The action '%s' uses the connection '%s': %v.", a.Name, name, err))
@@ -109,6 +109,7 @@ func (r *run) subscribeConnector(ctx context.Context, a *definition.Action, rec 
 			API: conn.api, Connection: conn.name, Parameters: conn.parameters, Method: "POST", Path: path,
 			Queries: object(in.Value("queries")), Headers: object(in.Value("headers")), Body: in.Value("body"),
 			ActionRunID: r.key(rec), Workflow: r.wf.name, Run: r.id, Action: a.Name,
+			Link: func(option, who string) string { return r.e.respondURL(r.wf, r.id, a.Name, f.rep, option, who) },
 		})
 		if err != nil {
 			return nil, err

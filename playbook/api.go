@@ -86,6 +86,10 @@ type Request struct {
 	Workflow    string
 	Run         string
 	Action      string
+
+	// Link makes the address of the page where a person answers (see [Asker]); nil for calls that don't wait. option is
+	// the button that the link stands for, who the address that it is sent to.
+	Link func(option, who string) string
 }
 
 // Payload is the body as bytes: text as it is, binary content decoded, anything else as JSON; nil for none.

@@ -140,6 +140,7 @@ type target struct {
 	workflow, trigger, relative string
 	run, action                 string
 	operation                   string // of an asynchronous Response
+	respond                     bool   // the page of a question
 }
 
 func parseTarget(u *url.URL) (target, bool) {
@@ -171,6 +172,8 @@ func parseTarget(u *url.URL) (target, bool) {
 		t.relative = strings.Join(esc, "/")
 	case strings.EqualFold(rest[0], "runs") && len(rest) == 5 && strings.EqualFold(rest[2], "actions") && strings.EqualFold(rest[4], "run"):
 		t.run, t.action = rest[1], rest[3]
+	case strings.EqualFold(rest[0], "runs") && len(rest) == 5 && strings.EqualFold(rest[2], "actions") && strings.EqualFold(rest[4], "respond"):
+		t.run, t.action, t.respond = rest[1], rest[3], true
 	case strings.EqualFold(rest[0], "runs") && len(rest) == 4 && strings.EqualFold(rest[2], "operations"):
 		t.run, t.operation = rest[1], rest[3]
 	default:
@@ -195,6 +198,8 @@ func (e *Engine) verify(ctx context.Context, u *url.URL) (*workflow, target, boo
 	sp := "/triggers/" + t.trigger + "/run"
 	if t.operation != "" {
 		sp = operationPermission(t.run, t.operation)
+	} else if t.respond {
+		sp = respondPermission(t.run, t.action, q.Get("repetition"), q.Get("option"), q.Get("who"))
 	} else if t.action != "" {
 		sp = "/runs/" + t.run + "/actions/" + t.action + "/" + q.Get("repetition") + "/run"
 	} else if dt := w.def.Trigger(t.trigger); dt != nil {
@@ -284,6 +289,10 @@ func (e *Engine) InvokeHandler() http.Handler {
 			e.operation(w, req, wf, t)
 			return
 		}
+		if t.respond {
+			e.respond(w, req, wf, t)
+			return
+		}
 		body, err := io.ReadAll(http.MaxBytesReader(w, req.Body, MaxMessage))
 		if err != nil {
 			writeError(w, fail(413, "RequestEntityTooLarge", "The request content is larger than %d bytes or can't be read.", MaxMessage))
@@ -371,23 +380,9 @@ func (e *Engine) actionCalled(w http.ResponseWriter, req *http.Request, wf *work
 		writeError(w, fail(404, "WorkflowRunActionNotFound", "The workflow run action '%s' waits for no callback.", t.action))
 		return
 	}
-	blob, err := e.seal.encode(out, contains(out, e.hide(wf.secrets)))
-	if err == nil {
-		err = e.commits.do(func(tx *state.Tx) error {
-			_, err := tx.Exec(`INSERT INTO playbook_callback(run, name, rep, at, outputs) VALUES(?,?,?,?,?) ON CONFLICT DO NOTHING`, t.run, strings.ToLower(t.action), rep, micros(e.now()), blob)
-			return err
-		})
-	}
-	if err != nil {
+	if _, err := e.recordCallback(req.Context(), wf, t, rep, out); err != nil {
 		writeError(w, err)
 		return
 	}
-	e.mu.Lock()
-	k := waitKey(t.run, t.action, rep)
-	if ch := e.waiters[k]; ch != nil {
-		close(ch)
-		delete(e.waiters, k)
-	}
-	e.mu.Unlock()
 	w.WriteHeader(http.StatusOK)
 }

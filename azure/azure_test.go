@@ -94,6 +94,18 @@ func (w *wire) do(method, path, bearer string, header map[string]string, body st
 	return rec.Code, out
 }
 
+// raw is do for answers that are no JSON.
+func (w *wire) raw(method, path string, header map[string]string, body string) (int, string, http.Header) {
+	w.t.Helper()
+	r := httptest.NewRequest(method, "https://picket.test"+path, strings.NewReader(body))
+	for k, v := range header {
+		r.Header.Set(k, v)
+	}
+	rec := httptest.NewRecorder()
+	w.api.Handler().ServeHTTP(rec, r)
+	return rec.Code, rec.Body.String(), rec.Result().Header
+}
+
 func (w *wire) token(role Role) string {
 	w.t.Helper()
 	s, err := w.api.Issuer().CreateToken(context.Background(), "test-"+string(role), role, time.Hour)

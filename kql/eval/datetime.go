@@ -75,12 +75,10 @@ func dayOfYear(x int64) int64 {
 func weekOfYear(x int64) int64 {
 	day := x / value.TicksPerDay // day 0 is a Monday
 	thursday := day - day%7 + 3
-	y := 9999
-	if t := thursday * value.TicksPerDay; t <= value.MaxDatetime {
-		y, _, _ = value.DateOf(t)
-	} else {
+	if thursday*value.TicksPerDay > value.MaxDatetime {
 		return 1
 	}
+	y, _, _ := value.DateOf(thursday * value.TicksPerDay)
 	return (thursday-value.DaysOf(y, 1, 1))/7 + 1
 }
 

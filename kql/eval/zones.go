@@ -3,8 +3,7 @@ package eval
 import (
 	"picket/kql/value"
 	"time"
-	_ "time/tzdata"
-	// zones do not depend on the machine
+	_ "time/tzdata" // zones do not depend on the machine
 )
 
 func zoneFuncs(t table) {

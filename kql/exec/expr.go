@@ -51,7 +51,7 @@ func (x *run) compile(e plan.Expr, l layout) (*expr, error) {
 	switch e := e.(type) {
 	case *plan.Const:
 		if e.Val.Type == value.Unknown || e.Val.Type == value.Invalid {
-			return nil, invalid(e.At, "BUG: the plan holds a constant without a type")
+			return nil, invalid(e.At, "this has no value that a row can hold")
 		}
 		return constExpr(e.Val), nil
 	case *plan.ColRef:
@@ -177,6 +177,16 @@ func (x *run) compileItems(items []plan.Item, l layout) ([]*expr, bool, error) {
 
 // constant evaluates an expression that doesn't read rows.
 func (x *run) constant(e plan.Expr) (value.Value, error) {
+	var of *plan.ColRef
+	plan.WalkExpr(e, func(e plan.Expr) bool {
+		if c, ok := e.(*plan.ColRef); ok {
+			of = c
+		}
+		return of == nil
+	})
+	if of != nil {
+		return value.Value{}, invalid(e.Pos(), "the column '%s' has a value for each row; one value for all rows is needed here", of.Name)
+	}
 	c, err := x.compile(e, nil)
 	if err != nil {
 		return value.Value{}, err

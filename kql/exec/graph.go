@@ -267,8 +267,7 @@ func (g *graph) components(strong bool) []int64 {
 		for i := range group {
 			group[i] = i
 		}
-		var find func(i int) int
-		find = func(i int) int {
+		find := func(i int) int {
 			for group[i] != i {
 				group[i] = group[group[i]]
 				i = group[i]

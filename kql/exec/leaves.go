@@ -100,6 +100,11 @@ func (x *run) rangeOp(n *plan.Range) (batches, error) {
 		return func(func(*batch, error) bool) {}, nil
 	}
 	t := n.Out.Type
+	switch t {
+	case value.Int, value.Long, value.Real, value.Decimal, value.Datetime, value.Timespan:
+	default:
+		return nil, invalid(n.From.Pos(), "range counts numbers, datetimes or timespans of one kind, not from %s to %s by %s", v[0].Type, v[1].Type, v[2].Type)
+	}
 	if t == value.Real || t == value.Decimal {
 		return x.rangeReal(t, asReal(v[0]), asReal(v[1]), asReal(v[2])), nil
 	}

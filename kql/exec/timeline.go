@@ -136,19 +136,18 @@ const ticksPerDay = 24 * 3600 * 10_000_000
 
 // calendarStart gives the beginning of the week (Sunday), month or year that holds an instant; -1 for another unit.
 func calendarStart(unit string, at int64) int64 {
-	y, m, d := value.DateOf(at)
+	y, m, _ := value.DateOf(at)
 	switch strings.ToLower(unit) {
 	case "week":
 		day := at / ticksPerDay // day 0 was a Monday
 		return (day - (day+1)%7) * ticksPerDay
 	case "month":
-		d = 1
 	case "year":
-		m, d = 1, 1
+		m = 1
 	default:
 		return -1
 	}
-	n, ok := value.DatetimeFrom(y, m, d, 0, 0, 0, 0)
+	n, ok := value.DatetimeFrom(y, m, 1, 0, 0, 0, 0)
 	if !ok {
 		return -1
 	}

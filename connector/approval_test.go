@@ -42,7 +42,12 @@ func TestApproval(t *testing.T) {
 		e, err := playbook.New(playbook.Deps{
 			DB: db, KeyFile: filepath.Join(dir, "key"), PublicURL: "https://picket.example", Log: slog.New(slog.DiscardHandler),
 			Connectors: connector.All(connector.Deps{
-				Mail: func(_ context.Context, m *connector.Mail) error { mu.Lock(); mails = append(mails, m); mu.Unlock(); return nil },
+				Mail: func(_ context.Context, m *connector.Mail) error {
+					mu.Lock()
+					mails = append(mails, m)
+					mu.Unlock()
+					return nil
+				},
 				Post: func(_ context.Context, _ string, b []byte, _ string) (int, []byte, error) {
 					mu.Lock()
 					cards = append(cards, string(b))

@@ -154,20 +154,20 @@ func TestConnectorAndNeeds(t *testing.T) {
 	 EXTRA}}}}]}`
 	d := l.deploy("", strings.Replace(text, "EXTRA", `,"VT":{"type":"ApiConnection","runAfter":{"Comment":["Failed"]},"inputs":{"host":{"connection":{"name":"@parameters('$connections')['virustotal']['connectionId']"}},"method":"get","path":"/files/@{encodeURIComponent('x')}"}},
 		"Put":{"type":"ApiConnection","runAfter":{"Comment":["Failed"]},"inputs":{"host":{"connection":{"name":"@parameters('$connections')['azuresentinel']['connectionId']"}},"method":"put","path":"/Nothing/@{1}"}},
-		"Fn":{"type":"Function","runAfter":{"Comment":["Failed"]},"inputs":{}}`, 1), nil)
+		"Fn":{"type":"Liquid","runAfter":{"Comment":["Failed"]},"inputs":{}}`, 1), nil)
 	var got []string
 	for _, n := range d.Needs {
 		got = append(got, n.Kind+" "+n.Name)
 	}
-	if s := strings.Join(got, ", "); s != "connector virustotal, operation azuresentinel: PUT /Nothing/{}, action Function" {
+	if s := strings.Join(got, ", "); s != "connector virustotal, operation azuresentinel: PUT /Nothing/{}, action Liquid" {
 		t.Errorf("needs %s", s)
 	}
 	// Needs stop a workflow before its first run, by name.
-	if _, err := l.Deploy(context.Background(), DeployRequest{Template: []byte(strings.Replace(text, "EXTRA", `,"Fn":{"type":"Function","inputs":{}}`, 1))}); err != nil {
+	if _, err := l.Deploy(context.Background(), DeployRequest{Template: []byte(strings.Replace(text, "EXTRA", `,"Fn":{"type":"Liquid","inputs":{}}`, 1))}); err != nil {
 		t.Fatal(err)
 	}
 	_, err := l.Notify(context.Background(), Notification{API: "azuresentinel", Path: "/incident-creation", ID: "i0"})
-	if err == nil || !strings.Contains(err.Error(), "'Fn' of the workflow 'P' is of type 'Function'") {
+	if err == nil || !strings.Contains(err.Error(), "'Fn' of the workflow 'P' is of type 'Liquid'") {
 		t.Errorf("got %v", err)
 	}
 	l.deploy("", strings.Replace(text, "EXTRA", "", 1), nil)

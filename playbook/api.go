@@ -35,6 +35,10 @@ type Deps struct {
 	// ("reference", id), ("listKeys", id). nil, or not ok: the value is left empty and listed as a need.
 	Resource func(function, resourceID string) (value any, ok bool)
 
+	// Function gives the URL of a function of an Azure function app, its key included. nil: Function actions are refused
+	// by name before a run; an error refuses those of this function and says why.
+	Function func(ctx context.Context, app, name string) (rawURL string, err error)
+
 	// Trial, when set, makes the engine one that only tries workflows out.
 	Trial *Trial
 

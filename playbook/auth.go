@@ -2,6 +2,11 @@ package playbook
 
 import (
 	"context"
+	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha1"
+	"crypto/sha256"
 	"crypto/tls"
 	"encoding/base64"
 	"fmt"
@@ -9,8 +14,10 @@ import (
 	"net/url"
 	"picket/playbook/expr"
 	"strings"
+	"time"
 
-	"golang.org/x/crypto/pkcs12"
+	"github.com/google/uuid"
+	"software.sslmate.com/src/go-pkcs12"
 )
 
 // authorize adds an action's authentication to a request; a client certificate is returned.
@@ -71,11 +78,15 @@ func certificate(pfx, password string) (*tls.Certificate, error) {
 	if err != nil {
 		return nil, &refusal{"The client certificate 'pfx' isn't base64."}
 	}
-	key, cert, err := pkcs12.Decode(data, password)
+	key, cert, chain, err := pkcs12.DecodeChain(data, password)
 	if err != nil {
 		return nil, &refusal{fmt.Sprintf("The client certificate 'pfx' can't be opened with its password: %v.", err)}
 	}
-	return &tls.Certificate{Certificate: [][]byte{cert.Raw}, PrivateKey: key, Leaf: cert}, nil
+	out := &tls.Certificate{Certificate: [][]byte{cert.Raw}, PrivateKey: key, Leaf: cert}
+	for _, c := range chain {
+		out.Certificate = append(out.Certificate, c.Raw)
+	}
+	return out, nil
 }
 
 // ClientCredentials signs in to Entra ID with a client id and secret and gives a token for an audience.
@@ -83,18 +94,49 @@ func (e *Engine) ClientCredentials(ctx context.Context, tenant, clientID, secret
 	return e.clientCredentials(ctx, expr.NewObject("tenant", tenant, "clientId", clientID, "secret", secret, "audience", audience))
 }
 
-// clientCredentials gets a token with a client id and secret (OAuth 2.0 client credentials).
+// assertion is a certificate's word for a client (RFC 7523): a token for the endpoint, signed with its key.
+func (e *Engine) assertion(pfx, password, clientID, endpoint string) (string, error) {
+	cert, err := certificate(pfx, password)
+	if err != nil {
+		return "", err
+	}
+	key, ok := cert.PrivateKey.(*rsa.PrivateKey)
+	if !ok {
+		return "", &refusal{"The certificate 'pfx' that signs in has no RSA key."}
+	}
+	thumb := sha1.Sum(cert.Leaf.Raw) // the service finds the certificate by it; the signature is over SHA-256
+	now := e.now()
+	part := func(o *expr.Object) string { return base64.RawURLEncoding.EncodeToString([]byte(expr.JSON(o))) }
+	text := part(expr.NewObject("alg", "RS256", "typ", "JWT", "x5t", base64.RawURLEncoding.EncodeToString(thumb[:]))) + "." +
+		part(expr.NewObject("aud", endpoint, "iss", clientID, "sub", clientID, "jti", uuid.NewString(), "nbf", now.Unix(), "exp", now.Add(10*time.Minute).Unix()))
+	sum := sha256.Sum256([]byte(text))
+	sig, err := rsa.SignPKCS1v15(rand.Reader, key, crypto.SHA256, sum[:])
+	if err != nil {
+		return "", fmt.Errorf("sign in with a certificate: %w", err)
+	}
+	return text + "." + base64.RawURLEncoding.EncodeToString(sig), nil
+}
+
+// clientCredentials gets a token with a client id and a secret or a certificate (OAuth 2.0 client credentials).
 func (e *Engine) clientCredentials(ctx context.Context, auth *expr.Object) (string, error) {
 	text := func(n string) string { return expr.Text(auth.Value(n)) }
-	if auth.Value("pfx") != nil && auth.Value("secret") == nil {
-		return "", &refusal{"ActiveDirectoryOAuth with a certificate ('pfx') is not available here; use 'secret'."}
-	}
 	base := text("authority")
 	if base == "" {
 		base = "https://login.microsoftonline.com/"
 	}
-	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {text("clientId")}, "client_secret": {text("secret")}, "resource": {text("audience")}}
-	req, err := http.NewRequestWithContext(ctx, "POST", strings.TrimRight(base, "/")+"/"+url.PathEscape(text("tenant"))+"/oauth2/token", strings.NewReader(form.Encode()))
+	endpoint := strings.TrimRight(base, "/") + "/" + url.PathEscape(text("tenant")) + "/oauth2/token"
+	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {text("clientId")}, "resource": {text("audience")}}
+	if auth.Value("secret") == nil && auth.Value("pfx") != nil {
+		signed, err := e.assertion(text("pfx"), text("password"), text("clientId"), endpoint)
+		if err != nil {
+			return "", err
+		}
+		form.Set("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
+		form.Set("client_assertion", signed)
+	} else {
+		form.Set("client_secret", text("secret"))
+	}
+	req, err := http.NewRequestWithContext(ctx, "POST", endpoint, strings.NewReader(form.Encode()))
 	if err != nil {
 		return "", &refusal{"The authority of the action's authentication isn't a URL."}
 	}

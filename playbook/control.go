@@ -78,6 +78,8 @@ func (r *run) simple(ctx context.Context, a *definition.Action, f *frame, rec *r
 		return ret(r.response(a, f, rec))
 	case "Workflow":
 		return r.child(ctx, a, f, rec)
+	case "Function":
+		return r.function(ctx, a, f, rec)
 	case "JavaScriptCode":
 		return r.javaScript(ctx, a, f, rec)
 	case "SendToBatch":

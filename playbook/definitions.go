@@ -55,7 +55,11 @@ func Needs(ctx context.Context, template []byte, parameters map[string]any, conn
 		return nil, nil, err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	e, err := New(Deps{DB: db, KeyFile: filepath.Join(dir, "key"), PublicURL: "https://picket.invalid", Log: slog.New(slog.DiscardHandler), Connectors: connectors})
+	e, err := New(Deps{
+		DB: db, KeyFile: filepath.Join(dir, "key"), PublicURL: "https://picket.invalid", Log: slog.New(slog.DiscardHandler), Connectors: connectors,
+		// Which functions are mapped to URLs is known to the server that the template is deployed on.
+		Function: func(context.Context, string, string) (string, error) { return "https://picket.invalid", nil },
+	})
 	if err != nil {
 		return nil, nil, err
 	}

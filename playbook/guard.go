@@ -212,8 +212,11 @@ func (t *guarded) RoundTrip(req *http.Request) (*http.Response, error) {
 	if g.only && !listed && len(g.nets) == 0 {
 		return nil, g.refuse(host, "it is not on the allow-list of outbound hosts")
 	}
-	g.log.Info("playbook: outbound request allowed", "method", req.Method, "host", host)
-	return t.t.RoundTrip(req.WithContext(context.WithValue(req.Context(), listedKey{}, listed)))
+	resp, err := t.t.RoundTrip(req.WithContext(context.WithValue(req.Context(), listedKey{}, listed)))
+	if err == nil { // a refused dial has its own line
+		g.log.Info("playbook: outbound request answered", "method", req.Method, "host", host, "status", resp.StatusCode)
+	}
+	return resp, err
 }
 
 // do sends a request, following redirects through the guard, and reads the answer up to the message limit.

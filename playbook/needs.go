@@ -15,7 +15,7 @@ func runnable(typ string) bool {
 	case "Http", "ApiConnection", "ApiConnectionWebhook", "HttpWebhook", "Response", "Compose", "ParseJson", "Query", "Select",
 		"Join", "Table", "InitializeVariable", "SetVariable", "IncrementVariable", "DecrementVariable",
 		"AppendToArrayVariable", "AppendToStringVariable", "Wait", "Terminate", "Workflow", "If", "Switch", "Foreach",
-		"Until", "Scope", "Expression", "SendToBatch", "JavaScriptCode":
+		"Until", "Scope", "Expression", "SendToBatch", "JavaScriptCode", "Function":
 		return true
 	}
 	return false
@@ -130,7 +130,10 @@ func (n *needList) action(a *definition.Action) {
 	case "HttpWebhook":
 		for _, k := range []string{"subscribe", "unsubscribe"} {
 			n.auth(where, object(in.Value(k)))
+			n.host(where, object(in.Value(k)).Value("uri"))
 		}
+	case "Function":
+		n.function(where, in)
 	case "Workflow", "SendToBatch":
 		id, _ := object(object(in.Value("host")).Value("workflow")).Value("id").(string)
 		name := id[strings.LastIndexByte(id, '/')+1:]
@@ -146,14 +149,42 @@ func (n *needList) action(a *definition.Action) {
 	}
 }
 
+// function names a function that no URL is mapped to.
+func (n *needList) function(where string, in *expr.Object) {
+	id, _ := object(in.Value("function")).Value("id").(string)
+	app, name, ok := functionID(id)
+	method := strings.ToUpper(expr.Text(in.Value("method")))
+	if method == "" {
+		method = "POST"
+	}
+	use := Use{Workflow: n.w.name, Where: strings.TrimPrefix(where, "The "), Connector: "function", Operation: method + " " + app + "/" + name}
+	var why error
+	switch {
+	case expr.HasExpression(id): // known in a run only
+		use.Operation, ok = method+" {}", true
+	case ok && n.e.deps.Function != nil:
+		_, why = n.e.deps.Function(n.ctx, app, name)
+	}
+	use.Served = ok && n.e.deps.Function != nil && why == nil
+	n.uses = append(n.uses, use)
+	switch {
+	case !ok:
+		n.add("function", id, where, "calls '%s', which is not the id of a function (…/sites/APP/functions/NAME).", id)
+	case n.e.deps.Function == nil:
+		n.add("function", app+"/"+name, where, "calls the function '%s/%s', and this picket maps no functions to URLs.", app, name)
+	case why != nil:
+		n.add("function", app+"/"+name, where, "calls the function '%s/%s': %v", app, name, why)
+	}
+}
+
 func (n *needList) auth(where string, in *expr.Object) {
 	auth := object(in.Value("authentication"))
 	typ, _ := auth.Value("type").(string)
 	switch {
 	case strings.EqualFold(typ, "ManagedServiceIdentity") && n.e.deps.Identity == nil:
 		n.add("identity", "ManagedServiceIdentity", where, "signs in with a managed identity, and this picket has none configured.")
-	case strings.EqualFold(typ, "ActiveDirectoryOAuth") && auth.Value("secret") == nil:
-		n.add("identity", "ActiveDirectoryOAuth certificate", where, "signs in with a certificate (pfx), which is not available here; use a client secret.")
+	case strings.EqualFold(typ, "ActiveDirectoryOAuth") && auth.Value("secret") == nil && auth.Value("pfx") == nil:
+		n.add("identity", "ActiveDirectoryOAuth", where, "signs in with neither a client secret nor a certificate (pfx).")
 	}
 }
 

@@ -516,7 +516,7 @@ func (e *Engine) Notify(ctx context.Context, n Notification) ([]string, error) {
 			continue
 		}
 		for _, t := range w.def.Triggers {
-			if t.Type != "ApiConnectionWebhook" || !strings.EqualFold(strings.Trim(expr.Text(t.Inputs.Value("path")), "/"), strings.Trim(n.Path, "/")) {
+			if t.Type != "ApiConnectionWebhook" || !strings.EqualFold(strings.Trim(e.pathOfTrigger(w, t), "/"), strings.Trim(n.Path, "/")) {
 				continue
 			}
 			if api := e.apiOfTrigger(ctx, w, t); !strings.EqualFold(api, n.API) {
@@ -541,6 +541,15 @@ func (e *Engine) Notify(ctx context.Context, n Notification) ([]string, error) {
 		return runs, fail(409, "TriggerFailed", "%s", strings.Join(bad, "; "))
 	}
 	return runs, nil
+}
+
+// pathOfTrigger is what a webhook trigger subscribes to: "/entity/@{encodeURIComponent('IP')}" is /entity/IP.
+func (e *Engine) pathOfTrigger(w *workflow, t *definition.Trigger) string {
+	v, err := expr.EvaluateTree(t.Inputs.Value("path"), &triggerEnv{e: e, w: w})
+	if err != nil {
+		return ""
+	}
+	return expr.Text(v)
 }
 
 func (e *Engine) apiOfTrigger(ctx context.Context, w *workflow, t *definition.Trigger) string {

@@ -62,6 +62,9 @@ type scanner struct {
 
 	timeField string
 	lo, hi    int64 // ticks of the window for the time field
+
+	seen    func(f *field, k kind, raw []byte) // is shown every value; may be nil
+	endless bool                               // rows are not limited
 }
 
 // positionError is an error at a byte of the body.
@@ -157,7 +160,7 @@ func (s *scanner) space() {
 // row reads one object of the top level.
 func (s *scanner) row() error {
 	o := s.out
-	if o.rows++; o.rows > MaxRows {
+	if o.rows++; o.rows > MaxRows && !s.endless {
 		return s.fail(s.i, "more than %d rows; send them in parts", MaxRows)
 	}
 	s.i++
@@ -195,6 +198,9 @@ func (s *scanner) row() error {
 		f.kinds |= k
 		if k != kNull {
 			f.rows++
+		}
+		if s.seen != nil {
+			s.seen(f, k, s.b[from:s.i])
 		}
 		if f.key == s.timeField && s.timeField != "" {
 			s.window(f, k, s.b[from:s.i])

@@ -11,7 +11,6 @@ import (
 	"picket/lake/duck"
 	"picket/lake/file"
 	"strings"
-	"time"
 	"unicode/utf8"
 )
 
@@ -71,13 +70,16 @@ func (l *Lake) send(ctx context.Context, r *request) error {
 type request struct {
 	ctx   context.Context
 	parts []*part
-	do    func(e *edit) error // runs alone
+	do    func(e *edit) error                           // runs alone
+	raw   func(ctx context.Context, c *duck.Conn) error // runs alone, outside a transaction
 	done  chan struct{}
 
 	ack    Ack
 	err    error
 	decode *part // err is about its text, which is to be decoded in Go
 }
+
+func (r *request) alone() bool { return r.do != nil || r.raw != nil }
 
 func (r *request) cleanup() {
 	for _, p := range r.parts {
@@ -91,6 +93,7 @@ type part struct {
 	file  string // NDJSON as a file for DuckDB
 	fs    file.FS
 	size  int64
+	raw   int64           // bytes as received
 	ticks map[string]bool // datetime columns in which a seventh digit occurs
 }
 
@@ -109,7 +112,10 @@ func (l *Lake) prepare(ctx context.Context, b *Batch) (*part, error) {
 	if err := checkBatch(b); err != nil {
 		return nil, err
 	}
-	p := &part{b: *b, ticks: map[string]bool{}}
+	p := &part{b: *b, ticks: map[string]bool{}, raw: b.Bytes}
+	if p.raw <= 0 {
+		p.raw = int64(len(b.NDJSON))
+	}
 	if b.NDJSON != nil && (len(b.NDJSON) < smallBytes || needsDecode(b)) {
 		f, err := DecodeRows(b.NDJSON, b.Columns, b.Keys)
 		if err != nil {
@@ -124,6 +130,9 @@ func (l *Lake) prepare(ctx context.Context, b *Batch) (*part, error) {
 			if v.Type == value.Datetime && hasTicks(v) {
 				p.ticks[p.b.Columns[i].Name] = true
 			}
+		}
+		if p.raw == 0 {
+			p.raw = p.size
 		}
 		return p, nil
 	}
@@ -512,21 +521,6 @@ func (l *Lake) EnsureTable(ctx context.Context, name string, s value.Schema) err
 		if _, err := e.ensure(name, s); err != nil {
 			return &DataError{Table: name, Err: err}
 		}
-		return nil
-	})
-}
-
-// SetRetention sets how long rows of the table are kept by TimeGenerated; 0 keeps for ever.
-func (l *Lake) SetRetention(ctx context.Context, table string, d time.Duration) error {
-	if d < 0 {
-		return fmt.Errorf("retention of %s: %v is negative", table, d)
-	}
-	return l.do(ctx, func(e *edit) error {
-		t := e.cat.table(table)
-		if t == nil {
-			return fmt.Errorf("retention of %s: %w", table, ErrNoTable)
-		}
-		e.change(t.Name).Retention = d
 		return nil
 	})
 }

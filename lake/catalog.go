@@ -42,6 +42,7 @@ type tableDef struct {
 	Name      string
 	Columns   []colDef // in the order they were added; TimeGenerated first
 	Retention time.Duration
+	Total     time.Duration `json:",omitempty"` // 0 is Retention
 	Derived   []*derivedDef `json:",omitempty"` // promotions; shared, not to be changed
 	Shun      []string      `json:",omitempty"` // keys of expressions that failed on rows
 	Gens      []*genDef     // oldest first
@@ -93,6 +94,7 @@ type segment struct {
 	Columns    []string // as in genDef
 	Derived    []string `json:",omitempty"` // physical names of the promotions that it carries
 	Imported   bool     `json:",omitempty"`
+	Archived   bool     `json:",omitempty"`
 	TMin, TMax int64    // TimeGenerated, µs
 	RMin, RMax int64    // _TimeReceived, µs
 }
@@ -128,6 +130,8 @@ type edit struct {
 	sql      []string        // statements that make the change, run before the definitions are written
 	newSegs  []tableSeg
 	oldSegs  []tableSeg
+	sameSegs []tableSeg // of which only the definition changes
+	after    []func()   // run with Lake.mu held once the edit is committed
 	changed  bool
 	rotated  bool
 	received int64        // raises the received time
@@ -369,8 +373,15 @@ func absent(t value.Type) string {
 // describe makes the public form, without counts.
 func (t *tableDef) describe(workspace string) Table {
 	t.shown.once.Do(func() { t.shown.cols = t.show(workspace) })
-	d := Table{Name: t.Name, Retention: t.Retention, Segments: len(t.Segs), Columns: t.shown.cols}
+	d := Table{Name: t.Name, Retention: t.Retention, TotalRetention: t.total(), Columns: t.shown.cols}
 	for _, s := range t.Segs {
+		if s.Archived {
+			d.ArchivedSegments++
+			d.ArchivedRows += s.Rows
+			d.ArchivedBytes += s.Bytes
+			continue
+		}
+		d.Segments++
 		d.Rows += s.Rows
 		d.Bytes += s.Bytes
 	}

@@ -56,7 +56,7 @@ func (l *Lake) gather(group []*request) (now, later []*request) {
 	var size int64
 	ids := map[string]bool{}
 	add := func(r *request) bool {
-		if r.do != nil && len(now) > 0 || len(now) > 0 && now[0].do != nil {
+		if len(now) > 0 && (r.alone() || now[0].alone()) {
 			later = append(later, r)
 			return false
 		}
@@ -108,6 +108,10 @@ func (l *Lake) work(group []*request) {
 		}
 		return l.repeated(r)
 	})
+	if len(group) == 1 && group[0].raw != nil {
+		group[0].finish(l.tryRaw(group[0]))
+		return
+	}
 	for len(group) > 0 {
 		bad, err := l.try(group)
 		switch {
@@ -127,6 +131,20 @@ func (l *Lake) work(group []*request) {
 			return
 		}
 	}
+}
+
+// tryRaw hands the committer's connection to a request.
+func (l *Lake) tryRaw(r *request) error {
+	if l.w == nil {
+		if err := l.reopen(); err != nil {
+			return err
+		}
+	}
+	err := r.raw(context.Background(), l.w)
+	if duck.IsFatal(err) || duck.IsFull(err) {
+		return l.broken(err)
+	}
+	return err
 }
 
 // repeated answers a request all of whose batches were applied before.
@@ -196,6 +214,7 @@ func (l *Lake) try(group []*request) (bad *request, err error) {
 	marks := map[string]string{}
 	ops := map[opKey]opDone{}
 	tables := map[string]bool{}
+	usage := usageMap{}
 	for _, r := range group {
 		if r.do != nil {
 			if err := r.do(e); err != nil {
@@ -241,6 +260,7 @@ func (l *Lake) try(group []*request) (bad *request, err error) {
 			if n > 0 {
 				adds = append(adds, added{g, n, p.size})
 				tables[e.cat.table(p.b.Table).Name] = true
+				usage.add(usageKey{e.cat.table(p.b.Table).Name, hourOf(received)}, n, p.raw)
 				r.ack.Rows += int(n)
 			}
 			if p.b.OpID != "" {
@@ -257,6 +277,9 @@ func (l *Lake) try(group []*request) (bad *request, err error) {
 	}
 	for k, v := range marks {
 		journal = append(journal, journalRow{kindMark, k, v})
+	}
+	for k, u := range usage {
+		journal = append(journal, u.row(k))
 	}
 	journal = append(journal, e.rows...)
 	if e.changed {
@@ -308,6 +331,12 @@ func (l *Lake) try(group []*request) (bad *request, err error) {
 		} else {
 			l.marks[k] = v
 		}
+	}
+	for k, u := range usage {
+		l.usage.add(k, u.rows, u.bytes)
+	}
+	for _, f := range e.after {
+		f()
 	}
 	if e.changed {
 		old := l.cat
@@ -403,6 +432,15 @@ func (l *Lake) writeCatalog(ctx context.Context, e *edit) error {
 	}
 	for _, s := range e.oldSegs {
 		if _, err := l.w.Exec(ctx, `DELETE FROM lake_segment WHERE id = $1`, s.seg.ID); err != nil {
+			return err
+		}
+	}
+	for _, s := range e.sameSegs {
+		def, err := json.Marshal(s.seg)
+		if err != nil {
+			return err
+		}
+		if _, err := l.w.Exec(ctx, `UPDATE lake_segment SET def = $1 WHERE id = $2`, string(def), s.seg.ID); err != nil {
 			return err
 		}
 	}

@@ -64,9 +64,26 @@ func crashChild(dir string) error {
 	run, stop := context.WithTimeout(ctx, 20*time.Second)
 	defer stop()
 	go func() { _ = l.Run(run) }()
+	for _, name := range []string{"T0", "T1"} {
+		err := l.EnsureTable(run, name, cols("k:long P:dynamic"))
+		if err == nil {
+			err = l.Promote(run, name, country)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := l.EnsureTable(run, "Purged", cols("k:long tag:long")); err != nil {
+		return err
+	}
+	if err := l.SetRetentions(run, "Purged", 30*24*time.Hour, KeepForever); err != nil {
+		return err
+	}
 	go func() {
 		for run.Err() == nil {
 			_ = l.compact(run)
+			_ = l.expire(run)
+			_, _ = l.promoteStep(run)
 			_ = l.removeOld(run)
 			time.Sleep(30 * time.Millisecond)
 		}
@@ -81,11 +98,11 @@ func crashChild(dir string) error {
 				n := next.Add(10)
 				var b strings.Builder
 				for k := n - 10; k < n; k++ {
-					fmt.Fprintf(&b, `{"k":%d,"w":%d,"pad":"%s"}`+"\n", k, w, strings.Repeat("x", int(k%50)))
+					fmt.Fprintf(&b, `{"k":%d,"w":%d,"pad":"%s","P":{"Country":"c%d"}}`+"\n", k, w, strings.Repeat("x", int(k%50)), k)
 				}
 				extra := fmt.Sprintf("c%d:long", i/40%4)
 				_, err := l.Append(ctx, Batch{
-					Table: "T" + strconv.Itoa(w%2), Columns: cols("k:long w:long pad:string " + extra), NDJSON: []byte(b.String()),
+					Table: "T" + strconv.Itoa(w%2), Columns: cols("k:long w:long pad:string P:dynamic " + extra), NDJSON: []byte(b.String()),
 					OpID: "b" + strconv.FormatInt(n, 10), Marks: map[string]string{"w" + strconv.Itoa(w): strconv.FormatInt(n-1, 10)},
 				})
 				if err != nil {
@@ -98,6 +115,30 @@ func crashChild(dir string) error {
 			}
 		})
 	}
+	wg.Go(func() { // rows with tag 1 are purged, the others go to the archive
+		for n := base; run.Err() == nil; n += 10 {
+			var b strings.Builder
+			for k := n; k < n+10; k++ {
+				fmt.Fprintf(&b, `{"k":%d,"tag":%d,"TimeGenerated":"2020-01-0%dT00:00:00Z"}`+"\n", k, k%2, 1+k%3)
+			}
+			_, err := l.Append(ctx, Batch{Table: "Purged", Columns: cols("k:long tag:long TimeGenerated:datetime"), NDJSON: []byte(b.String())})
+			if err != nil {
+				fmt.Fprintln(os.Stderr, "append:", err)
+				return
+			}
+			out.Lock()
+			fmt.Printf("kept %d\n", n)
+			out.Unlock()
+			if _, err := l.Purge(ctx, "Purged", Cond{Column: "tag", Op: "==", Value: 1}); err != nil {
+				fmt.Fprintln(os.Stderr, "purge:", err)
+				return
+			}
+			out.Lock()
+			fmt.Printf("purged %d\n", n)
+			out.Unlock()
+			time.Sleep(100 * time.Millisecond)
+		}
+	})
 	wg.Wait()
 	return l.Close()
 }
@@ -109,9 +150,9 @@ func TestCrash(t *testing.T) {
 		kills, _ = strconv.Atoi(s)
 	}
 	dir := t.TempDir()
-	points := []string{"append:30", "commit:30", "committed:30", "sealed:3", "unlink:1", "sealed:7"}
+	points := []string{"append:30", "commit:30", "committed:30", "sealed:3", "unlink:1", "sealed:7", "purge:1", "scrub:1", "archive:1", "purge:2"}
 	r := rand.New(rand.NewSource(time.Now().UnixNano()))
-	acked := map[int64]bool{}
+	acked := crashAcks{batches: map[int64]bool{}, kept: map[int64]bool{}, purged: map[int64]bool{}}
 	base := int64(0)
 	for i := range kills {
 		// the named points once each in a long run, one of them in turn in a short one
@@ -122,20 +163,20 @@ func TestCrash(t *testing.T) {
 		if kills > 2*len(points) && i < len(points) {
 			point = points[i]
 		}
-		got := crashOnce(t, dir, point, base, time.Duration(100+r.Intn(400))*time.Millisecond)
-		for _, n := range got {
-			acked[n] = true
-		}
+		crashOnce(t, dir, point, base, time.Duration(100+r.Intn(400))*time.Millisecond, &acked)
 		base += 1_000_000
 		checkCrash(t, dir, acked, fmt.Sprintf("kill %d (%s)", i+1, point))
 		if t.Failed() {
 			return
 		}
 	}
-	t.Logf("%d kills, %d batches acknowledged", kills, len(acked))
+	t.Logf("%d kills, %d batches acknowledged", kills, len(acked.batches))
 }
 
-func crashOnce(t *testing.T, dir, point string, base int64, after time.Duration) (acks []int64) {
+// crashAcks is what the children said was done, by the first row of each batch.
+type crashAcks struct{ batches, kept, purged map[int64]bool }
+
+func crashOnce(t *testing.T, dir, point string, base int64, after time.Duration, acks *crashAcks) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], "-test.run=^$")
 	cmd.Env = append(os.Environ(), crashDir+"="+dir, crashPoint+"="+point, crashBase+"="+strconv.FormatInt(base, 10))
@@ -158,9 +199,11 @@ func crashOnce(t *testing.T, dir, point string, base int64, after time.Duration)
 		if timer == nil { // count from the first acknowledgement
 			timer = time.AfterFunc(limit, func() { _ = cmd.Process.Kill() })
 		}
-		if s, ok := strings.CutPrefix(sc.Text(), "ack "); ok {
-			if n, err := strconv.ParseInt(s, 10, 64); err == nil {
-				acks = append(acks, n)
+		for prefix, m := range map[string]map[int64]bool{"ack ": acks.batches, "kept ": acks.kept, "purged ": acks.purged} {
+			if s, ok := strings.CutPrefix(sc.Text(), prefix); ok {
+				if n, err := strconv.ParseInt(s, 10, 64); err == nil {
+					m[n] = true
+				}
 			}
 		}
 	}
@@ -171,16 +214,17 @@ func crashOnce(t *testing.T, dir, point string, base int64, after time.Duration)
 	if cmd.ProcessState.Exited() {
 		t.Fatalf("the child ended by itself: %v\n%s", err, errs.String())
 	}
-	return acks
 }
 
-func checkCrash(t *testing.T, dir string, acked map[int64]bool, when string) {
+func checkCrash(t *testing.T, dir string, acks crashAcks, when string) {
 	t.Helper()
 	l, err := Open(ctx, Options{Dir: dir, MemoryLimit: 512 << 20})
 	if err != nil {
 		t.Fatalf("%s: %v", when, err)
 	}
 	defer l.Close()
+	checkPurged(t, l, acks, when)
+	acked := acks.batches
 	s, err := l.Snapshot(ctx)
 	if err != nil {
 		t.Fatal(err)
@@ -189,12 +233,19 @@ func checkCrash(t *testing.T, dir string, acked map[int64]bool, when string) {
 	seen := map[int64]int{}
 	last := map[int64]int64{}
 	for _, table := range s.Tables() {
-		rel, err := s.Relation(table.Name, Need{Columns: []string{"k", "w"}})
+		if table.Name == "Purged" || table.Rows == 0 {
+			continue
+		}
+		rel, err := s.Relation(table.Name, Need{Columns: []string{"k", "w"}, Derived: []Derived{country}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = s.Query(ctx, `SELECT k, w FROM `+rel.SQL, nil, cols("k:long w:long"), func(f *value.Frame) error {
+		q := fmt.Sprintf(`SELECT k, w, coalesce("%s", '?') FROM %s`, rel.Derived[country.Key], rel.SQL)
+		err = s.Query(ctx, q, nil, cols("k:long w:long c:string"), func(f *value.Frame) error {
 			for i := range f.N {
+				if c := f.Vecs[2].S[i]; c != fmt.Sprintf("c%d", f.Vecs[0].I[i]) {
+					t.Errorf("%s: the promoted column of row %d holds %s", when, f.Vecs[0].I[i], c)
+				}
 				k, w := f.Vecs[0].I[i], f.Vecs[1].I[i]
 				seen[k]++
 				last[w] = max(last[w], k)
@@ -233,5 +284,31 @@ func checkCrash(t *testing.T, dir string, acked map[int64]bool, when string) {
 			t.Fatalf("%s: batch %d is not known as applied: %+v, %v", when, n, a, err)
 		}
 		break
+	}
+}
+
+// checkPurged finishes the purges and looks that acknowledged rows stayed and ordered ones went.
+func checkPurged(t *testing.T, l *Lake, acks crashAcks, when string) {
+	t.Helper()
+	drainPurges(t, l)
+	if len(acks.kept) == 0 {
+		return
+	}
+	seen := map[string]int{}
+	for _, k := range strings.Fields(rows(t, l, "Purged", Need{Columns: []string{"k"}, Archived: true})) {
+		seen[k]++
+	}
+	for n := range acks.kept {
+		for k := n; k < n+10; k++ {
+			want := 1
+			if k%2 == 1 {
+				if want = 0; !acks.purged[n] {
+					continue
+				}
+			}
+			if got := seen[strconv.FormatInt(k, 10)]; got != want {
+				t.Fatalf("%s: row %d of the purged table is there %d times, want %d", when, k, got, want)
+			}
+		}
 	}
 }

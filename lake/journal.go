@@ -20,6 +20,7 @@ const (
 	kindCommit = "c"
 	kindMark   = "m"
 	kindOp     = "o"
+	kindUsage  = "u"
 )
 
 // OpKeep is how long the id of an applied batch is remembered.
@@ -63,6 +64,7 @@ func writeJournal(ctx context.Context, c *duck.Conn, table string, commit, recei
 
 func (l *Lake) loadJournal(ctx context.Context, c *duck.Conn, cat *catalog) error {
 	marks := map[string]string{}
+	usage := usageMap{}
 	l.ops = map[opKey]opDone{}
 	l.commit, l.received, l.journal = 0, 0, 0
 	schema := append(longs("commit", "received", "version"), texts("kind", "key", "val")...)
@@ -79,6 +81,10 @@ func (l *Lake) loadJournal(ctx context.Context, c *duck.Conn, cat *catalog) erro
 				if commit >= markAt[key] {
 					markAt[key] = commit
 					marks[key] = val
+				}
+			case kindUsage:
+				if err := usage.read(key, val); err != nil {
+					return err
 				}
 			case kindOp:
 				n, err := strconv.Atoi(val)
@@ -99,7 +105,7 @@ func (l *Lake) loadJournal(ctx context.Context, c *duck.Conn, cat *catalog) erro
 		}
 	}
 	l.mu.Lock()
-	l.marks = marks
+	l.marks, l.usage = marks, usage
 	l.mu.Unlock()
 	return nil
 }
@@ -120,6 +126,10 @@ func (l *Lake) rotate(e *edit) {
 	l.mu.Lock()
 	for k, v := range l.marks {
 		e.rows = append(e.rows, journalRow{kindMark, k, v})
+	}
+	l.usage.prune(hourOf(l.o.Now().Add(-UsageKeep).UnixMicro()))
+	for k, u := range l.usage {
+		e.rows = append(e.rows, u.row(k))
 	}
 	l.mu.Unlock()
 	for k, d := range l.ops {

@@ -84,6 +84,9 @@ type Batch struct {
 	OpID     string            // applied once: an id seen before is acknowledged with its first Ack and adds nothing
 	Marks    map[string]string // notes stored by the same commit, read back by Mark: how far a tailer got
 	Imported bool              // history that rules pass over unless asked
+
+	// Bytes is the size of the rows as they were received, for Usage; 0 counts the NDJSON, or estimates the frame.
+	Bytes int64
 }
 
 // Ack says that a batch is on disk.
@@ -112,17 +115,24 @@ type Column struct {
 
 // Table describes a table as of the last commit.
 type Table struct {
-	Name      string
-	Columns   []Column // in the order a query shows them; shared, not to be changed
-	HotRows   int64
-	HotBytes  int64 // estimate
-	Rows      int64 // hot and sealed
-	Segments  int
-	Bytes     int64     // of the segments' files
-	First     time.Time // earliest and latest TimeGenerated; zero when the table is empty
-	Last      time.Time
-	Received  time.Time     // of the last row
-	Retention time.Duration // 0 keeps for ever
+	Name     string
+	Columns  []Column // in the order a query shows them; shared, not to be changed
+	HotRows  int64
+	HotBytes int64 // estimate
+	Rows     int64 // hot and sealed
+	Segments int
+	Bytes    int64     // of the segments' files
+	First    time.Time // earliest and latest TimeGenerated; zero when the table is empty
+	Last     time.Time
+	Received time.Time // of the last row
+
+	Retention      time.Duration // how long queries see rows, by TimeGenerated; 0 is for ever
+	TotalRetention time.Duration // how long rows are kept, the archive included; 0 and KeepForever are for ever
+
+	// The archive: rows past Retention. They are in none of the counts above.
+	ArchivedRows     int64
+	ArchivedBytes    int64
+	ArchivedSegments int
 }
 
 // Schema is the table's KQL schema.
@@ -155,6 +165,9 @@ type Need struct {
 	ReceivedAfter, ReceivedUntil time.Time
 	// SkipImported leaves out imported rows.
 	SkipImported bool
+
+	// Archived reads the rows of the archive too, which are left out otherwise.
+	Archived bool
 
 	// Derived are expressions that the query would like to read; those that the table has promoted are offered.
 	Derived []Derived

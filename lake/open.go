@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -20,9 +19,6 @@ import (
 	"time"
 )
 
-// Format is the version of a data folder that this program writes.
-const Format = 1
-
 // Lake is an open data folder.
 type Lake struct {
 	o    Options
@@ -31,17 +27,19 @@ type Lake struct {
 	minAged int64 // rows below which age alone does not seal
 
 	// mu guards what readers and the committer share.
-	mu    sync.Mutex
-	cond  *sync.Cond // a reader came back, or the database was opened anew
-	db    *duck.DB
-	idle  []*duck.Conn
-	busy  map[*duck.Conn]context.CancelCauseFunc // lent to snapshots
-	down  error                                  // set while no reader may begin
-	cat   *catalog
-	cats  map[int64]*catalog // by version: the current one and those that snapshots hold
-	holds map[*Snapshot]int64
-	trash []trashFile // removed from the catalog, still on disk
-	marks map[string]string
+	mu     sync.Mutex
+	cond   *sync.Cond // a reader came back, or the database was opened anew
+	db     *duck.DB
+	idle   []*duck.Conn
+	busy   map[*duck.Conn]context.CancelCauseFunc // lent to snapshots
+	down   error                                  // set while no reader may begin
+	cat    *catalog
+	cats   map[int64]*catalog // by version: the current one and those that snapshots hold
+	holds  map[*Snapshot]int64
+	trash  []trashFile // removed from the catalog, still on disk
+	marks  map[string]string
+	usage  usageMap
+	purges map[string]*Purge // never changed, replaced
 
 	// the committer's own
 	w             *duck.Conn
@@ -54,7 +52,10 @@ type Lake struct {
 	checkpointTry time.Time
 	reserve       int64 // room on the disk that appends leave free
 
-	promoteNext time.Time // of Run: when the next segment may be rewritten for a promotion
+	purgeClean   map[string]map[int64]bool // of Run: generations and segments without rows of a purge
+	purgeNext    time.Time                 // of Run: when the end of a purge may be tried again
+	purgeVersion int64                     // of the catalog in which the last purged rows were gone; with mu
+	promoteNext  time.Time                 // of Run: when the next segment may be rewritten for a promotion
 
 	in     chan *request
 	quit   chan struct{}
@@ -144,29 +145,6 @@ func (l *Lake) start(ctx context.Context) error {
 	return l.sweep()
 }
 
-// stamp writes or checks the format of the folder.
-func (l *Lake) stamp() error {
-	path := filepath.Join(l.o.Dir, "FORMAT")
-	b, err := l.o.Files.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err := file.Replace(l.o.Files, path, []byte(strconv.Itoa(Format)+"\n")); err != nil {
-			return fmt.Errorf("stamp the folder: %w", err)
-		}
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("read the folder's format: %w", err)
-	}
-	n, err := strconv.Atoi(strings.TrimSpace(string(b)))
-	if err != nil {
-		return fmt.Errorf("%s holds %.40q, which is no format number", path, b)
-	}
-	if n > Format {
-		return &VersionError{Dir: l.o.Dir, Have: n, Can: Format}
-	}
-	return nil
-}
-
 func (l *Lake) dbPath() string { return filepath.Join(l.o.Dir, "lake.duckdb") }
 
 // openDB opens the database and reads its catalog; l.mu need not be held: nobody else has the database.
@@ -208,29 +186,21 @@ func (l *Lake) openDB(ctx context.Context) error {
 	return nil
 }
 
-const schemaSQL = `BEGIN;
-CREATE TABLE IF NOT EXISTS lake_table(id BIGINT, def VARCHAR);
-CREATE TABLE IF NOT EXISTS lake_segment(id BIGINT, table_id BIGINT, def VARCHAR);
-CREATE TABLE IF NOT EXISTS lake_counter(next_id BIGINT, journal BIGINT);
-COMMIT`
-
 // load reads the catalog, the last commit, the marks and the applied ids.
 func (l *Lake) load(ctx context.Context, c *duck.Conn) error {
-	if _, err := c.Exec(ctx, schemaSQL); err != nil {
-		return fmt.Errorf("make the catalog: %w", err)
+	if err := l.upgrade(ctx, c); err != nil {
+		return err
 	}
 	cat := emptyCatalog()
-	found := false
 	err := c.Query(ctx, `SELECT next_id, journal FROM lake_counter`, nil, longs("next_id", "journal"), func(f *value.Frame) error {
-		found = true
 		cat.nextID, cat.journal = f.Vecs[0].I[0], f.Vecs[1].I[0]
 		return nil
 	})
-	if err == nil && !found {
-		_, err = c.Exec(ctx, `BEGIN; CREATE TABLE journal_1`+journalColumns+`; INSERT INTO lake_counter VALUES (1, 1); CREATE VIEW lake_head AS SELECT max("commit") AS c, max(received) AS r, max(version) AS v FROM journal_1; COMMIT`)
-	}
 	if err != nil {
 		return fmt.Errorf("read the catalog: %w", err)
+	}
+	if err := l.loadPurges(ctx, c); err != nil {
+		return fmt.Errorf("read the purges: %w", err)
 	}
 	byID := map[int64]*tableDef{}
 	err = c.Query(ctx, `SELECT def FROM lake_table ORDER BY id`, nil, texts("def"), func(f *value.Frame) error {

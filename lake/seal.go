@@ -11,15 +11,8 @@ import (
 	"picket/kql/value"
 	"picket/lake/duck"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
-)
-
-// When small segments of one table and day are merged, and how large a merged one may get.
-const (
-	compactFrom = 8
-	compactRows = 4_000_000
 )
 
 // smallTable is the number of hot rows below which a table is left hot: a file a day for a handful of rows would cost
@@ -36,10 +29,10 @@ func (l *Lake) Run(ctx context.Context) error {
 	var lastSlow time.Time
 	for {
 		slow := l.o.Now().Sub(lastSlow)
-		steps := []func(context.Context) error{l.sealDue, l.promoteDue, l.removeOld}
+		steps := []func(context.Context) error{l.sealDue, l.purgeDue, l.promoteDue, l.removeOld}
 		if slow >= time.Minute || slow < 0 {
 			lastSlow = l.o.Now()
-			steps = []func(context.Context) error{l.sealDue, l.expire, l.compact, l.promoteDue, l.rotateDue, l.removeOld}
+			steps = []func(context.Context) error{l.sealDue, l.purgeDue, l.expire, l.compact, l.promoteDue, l.rotateDue, l.removeOld}
 		}
 		for _, step := range steps {
 			if err := step(ctx); err != nil {
@@ -114,13 +107,18 @@ func (l *Lake) Seal(ctx context.Context, table string) error {
 // rewrite writes generations, or segments, of a table anew as segments and puts these in their place. What is gone
 // meanwhile is passed over. A promotion that fails on the rows is dropped.
 func (l *Lake) rewrite(ctx context.Context, table string, gens []*genDef, old []*segment) error {
+	return l.rewriteSome(ctx, table, gens, old, nil, nil)
+}
+
+// rewriteSome keeps only some rows, and has with make another change of the catalog in the same transaction.
+func (l *Lake) rewriteSome(ctx context.Context, table string, gens []*genDef, old []*segment, keep keepRows, with func(e *edit) error) error {
 	for {
-		segs, err := l.writeAnew(ctx, table, &gens, &old)
+		segs, err := l.writeAnew(ctx, table, &gens, &old, keep)
 		if err == nil {
 			if len(gens)+len(old) == 0 {
 				return nil
 			}
-			return l.replace(ctx, table, gens, old, segs)
+			return l.replace(ctx, table, gens, old, segs, with)
 		}
 		l.discard(segs)
 		if !isDerivedError(err) {
@@ -133,7 +131,10 @@ func (l *Lake) rewrite(ctx context.Context, table string, gens []*genDef, old []
 	}
 }
 
-func (l *Lake) writeAnew(ctx context.Context, table string, gens *[]*genDef, old *[]*segment) (segs []*segment, err error) {
+// keepRows is the condition, for rows of a source, on being written; nil keeps all.
+type keepRows func(t *tableDef, src source) string
+
+func (l *Lake) writeAnew(ctx context.Context, table string, gens *[]*genDef, old *[]*segment, keep keepRows) (segs []*segment, err error) {
 	s, err := l.Snapshot(ctx)
 	if err != nil {
 		return nil, err
@@ -153,13 +154,22 @@ func (l *Lake) writeAnew(ctx context.Context, table string, gens *[]*genDef, old
 			break
 		}
 	}
-	for _, imported := range []bool{false, true} {
-		someGens := slices.DeleteFunc(slices.Clone(*gens), func(g *genDef) bool { return g.Imported != imported })
-		someSegs := slices.DeleteFunc(slices.Clone(*old), func(g *segment) bool { return g.Imported != imported })
+	for _, kind := range []struct{ imported, archived bool }{{}, {imported: true}, {archived: true}, {true, true}} {
+		someGens := slices.DeleteFunc(slices.Clone(*gens), func(g *genDef) bool { return g.Imported != kind.imported || kind.archived })
+		someSegs := slices.DeleteFunc(slices.Clone(*old), func(g *segment) bool { return g.Imported != kind.imported || g.Archived != kind.archived })
 		if len(someGens)+len(someSegs) == 0 {
 			continue
 		}
-		more, err := s.write(ctx, t, s.sources(someGens, someSegs), imported)
+		sources := s.sources(someGens, someSegs)
+		if keep != nil {
+			for i := range sources {
+				sources[i].filter = keep(t, sources[i])
+			}
+		}
+		more, err := s.write(ctx, t, sources, kind.imported)
+		for _, g := range more {
+			g.Archived = kind.archived
+		}
 		segs = append(segs, more...)
 		if err != nil {
 			return segs, err
@@ -169,7 +179,7 @@ func (l *Lake) writeAnew(ctx context.Context, table string, gens *[]*genDef, old
 }
 
 // replace records new segments in place of generations or other segments, in one transaction.
-func (l *Lake) replace(ctx context.Context, table string, gens []*genDef, old, segs []*segment) error {
+func (l *Lake) replace(ctx context.Context, table string, gens []*genDef, old, segs []*segment, with func(e *edit) error) error {
 	if err := l.fail("sealed"); err != nil {
 		l.discard(segs)
 		return err
@@ -200,12 +210,32 @@ func (l *Lake) replace(ctx context.Context, table string, gens []*genDef, old, s
 			t.Segs = append(t.Segs, s)
 			e.newSegs = append(e.newSegs, tableSeg{table, s})
 		}
+		if with != nil {
+			return with(e)
+		}
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("seal %s: %w", table, err) // the outcome may be unknown: the next start sweeps
+		if known, have := l.holdsAny(table, segs); known && !have {
+			l.discard(segs)
+		}
+		return fmt.Errorf("seal %s: %w", table, err)
 	}
 	return nil
+}
+
+// holdsAny says whether the catalog has one of the segments; it is not known while the database could not be opened
+// again. Then the files are left for the next start to sweep.
+func (l *Lake) holdsAny(table string, segs []*segment) (known, have bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.down != nil || l.db == nil {
+		return false, false
+	}
+	t := l.cat.tables[table]
+	return true, t != nil && slices.ContainsFunc(t.Segs, func(g *segment) bool {
+		return slices.ContainsFunc(segs, func(s *segment) bool { return s.Path == g.Path })
+	})
 }
 
 func (l *Lake) segmentPath(s *segment) string { return filepath.Join(l.o.Dir, s.Path) }
@@ -341,42 +371,13 @@ func (s *Snapshot) verify(ctx context.Context, path string, rows int64) (size in
 func filtered(sources []source, from, to int64) []source {
 	out := slices.Clone(sources)
 	for i := range out {
-		out[i].filter = fmt.Sprintf(`"%s" >= make_timestamptz(%d) AND "%s" < make_timestamptz(%d)`, colTime, from, colTime, to)
+		day := fmt.Sprintf(`"%s" >= make_timestamptz(%d) AND "%s" < make_timestamptz(%d)`, colTime, from, colTime, to)
+		if out[i].filter != "" {
+			day = "(" + out[i].filter + ") AND " + day
+		}
+		out[i].filter = day
 	}
 	return out
-}
-
-// compact merges the small segments of a table's day.
-func (l *Lake) compact(ctx context.Context) error {
-	var errs []error
-	for name, t := range l.current().tables {
-		groups := map[string][]*segment{}
-		for _, s := range t.Segs {
-			if s.Rows < compactRows/4 {
-				k := s.Day + strconv.FormatBool(s.Imported)
-				groups[k] = append(groups[k], s)
-			}
-		}
-		for _, segs := range groups {
-			if len(segs) < compactFrom {
-				continue
-			}
-			slices.SortFunc(segs, func(a, b *segment) int { return int(a.ID - b.ID) })
-			var some []*segment
-			var rows int64
-			for _, s := range segs {
-				if rows+s.Rows > compactRows {
-					break
-				}
-				rows += s.Rows
-				some = append(some, s)
-			}
-			if err := l.merge(ctx, name, some); err != nil {
-				errs = append(errs, err)
-			}
-		}
-	}
-	return errors.Join(errs...)
 }
 
 // merge writes segments of one day as one.
@@ -384,55 +385,9 @@ func (l *Lake) merge(ctx context.Context, table string, old []*segment) error {
 	return l.rewrite(ctx, table, nil, slices.Clone(old))
 }
 
-// expire drops the segments all of whose rows are past their table's retention: rows go by whole days. Hot rows are
-// sealed when they hold such a day.
-func (l *Lake) expire(ctx context.Context) error {
-	var errs []error
-	for name, t := range l.current().tables {
-		if t.Retention == 0 {
-			continue
-		}
-		limit := l.o.Now().Add(-t.Retention).UnixMicro()
-		if len(t.Gens) > 0 {
-			old, err := l.hotBefore(ctx, t, limit-24*time.Hour.Microseconds())
-			if old && err == nil {
-				if err = l.Seal(ctx, name); err == nil {
-					t = l.current().table(name)
-				}
-			}
-			if errs = append(errs, err); err != nil || t == nil {
-				continue
-			}
-		}
-		var old []*segment
-		for _, s := range t.Segs {
-			if s.TMax < limit {
-				old = append(old, s)
-			}
-		}
-		if len(old) > 0 {
-			errs = append(errs, l.replace(ctx, name, nil, old, nil))
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// hotBefore says whether the table has hot rows of before a time.
-func (l *Lake) hotBefore(ctx context.Context, t *tableDef, limit int64) (bool, error) {
-	s, err := l.Snapshot(ctx)
-	if err != nil {
-		return false, err
-	}
-	defer s.Close()
-	d := *t
-	d.Segs = nil
-	got, err := s.measure(ctx, &d)
-	return got.HotRows > 0 && !got.First.IsZero() && got.First.UnixMicro() < limit, err
-}
-
 func (l *Lake) rotateDue(ctx context.Context) error {
 	return l.do(ctx, func(e *edit) error {
-		if l.journal > journalSlack+2*int64(len(l.ops)+len(l.marks)) {
+		if l.journal > journalSlack+2*int64(len(l.ops)+len(l.marks)+len(l.usage)) {
 			l.rotate(e)
 		}
 		return nil

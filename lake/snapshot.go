@@ -339,8 +339,8 @@ type relCol struct {
 }
 
 // columns resolves the names of a need.
-func (s *Snapshot) columns(t *tableDef, names []string) ([]relCol, error) {
-	all := t.describe(s.l.o.WorkspaceID).Columns
+func (l *Lake) columns(t *tableDef, names []string) ([]relCol, error) {
+	all := t.describe(l.o.WorkspaceID).Columns
 	col := func(c Column) relCol {
 		r := relCol{RelColumn: RelColumn{Name: c.Name, Type: c.Type, Physical: c.Physical}, phys: c.Physical}
 		if c.Physical == "" {
@@ -393,12 +393,16 @@ func (s *Snapshot) Relation(table string, n Need) (Relation, error) {
 	if t == nil {
 		return Relation{}, fmt.Errorf("table %s: %w", table, ErrNoTable)
 	}
-	cols, err := s.columns(t, n.Columns)
+	cols, err := s.l.columns(t, n.Columns)
 	if err != nil {
 		return Relation{}, err
 	}
 	gens := slices.DeleteFunc(slices.Clone(t.Gens), func(g *genDef) bool { return n.SkipImported && g.Imported })
-	segs, saved := n.prune(t.Segs)
+	all := t.Segs
+	if !n.Archived {
+		all = t.live()
+	}
+	segs, saved := n.prune(all)
 	rel := Relation{}
 	s.mu.Lock()
 	s.stats.SegmentsSaved += saved
@@ -416,8 +420,8 @@ func (s *Snapshot) Relation(table string, n Need) (Relation, error) {
 	for i := range sources {
 		sources[i].filter = n.filter(sources[i], segs)
 	}
-	all, names := t.derivedCols(cols, n.Derived)
-	rel.SQL, rel.Derived = relationSQL(t, all, sources), names
+	read, names := t.derivedCols(cols, n.Derived)
+	rel.SQL, rel.Derived = relationSQL(t, read, sources), names
 	for _, c := range cols {
 		if c.Ticks != "" && !slices.ContainsFunc(sources, func(s source) bool { return slices.Contains(s.columns, c.Ticks) }) {
 			c.Ticks = ""

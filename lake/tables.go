@@ -73,7 +73,7 @@ func (s *Snapshot) measure(ctx context.Context, t *tableDef) (Table, error) {
 		}
 		lo, hi = min(lo, a), max(hi, b)
 	}
-	for _, g := range t.Segs {
+	for _, g := range t.live() {
 		bound(g.TMin, g.TMax)
 		recv = max(recv, g.RMax)
 	}
@@ -123,11 +123,11 @@ func (s *Snapshot) Newest(ctx context.Context, table string, n int) (*value.Fram
 	if n < 1 || n > MaxNewest {
 		return nil, fmt.Errorf("the newest %d rows of %s: ask for 1 to %d", n, table, MaxNewest)
 	}
-	cols, err := s.columns(t, nil)
+	cols, err := s.l.columns(t, nil)
 	if err != nil {
 		return nil, err
 	}
-	segs := slices.Clone(t.Segs)
+	segs := t.live()
 	slices.SortFunc(segs, func(a, b *segment) int { return int(min(1, max(-1, b.TMax-a.TMax))) })
 	// the time of the nth newest row, from as few segments as bounds allow
 	used := 0

@@ -107,6 +107,9 @@ func (r *run) send(ctx context.Context, a *definition.Action, rec *record, in *e
 	}
 	req.Header.Set("User-Agent", "azure-logic-apps/1.0 (workflow "+r.wf.id+"; version "+r.ver.id+") picket")
 	req.Header.Set("Accept-Language", "en")
+	if first { // the same for every attempt, and after a crash
+		req.Header.Set("Idempotency-Key", r.key(rec))
+	}
 	if !a.Has("SuppressWorkflowHeaders") {
 		req.Header.Set("x-ms-workflow-id", r.wf.id)
 		req.Header.Set("x-ms-workflow-version", r.ver.id)

@@ -4,12 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"testing"
 )
 
 func TestGraph(t *testing.T) {
 	l := newLab(t, func(d *Deps) {
-		d.Connectors = []Connector{&fakeConnector{"rec", []Operation{{"POST", "/call", ""}}, func(r *Request) (*Response, error) {
+		d.Outbound.Hosts = map[string]http.Handler{"api.example": http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})}
+		d.Connectors = []Connector{&fakeConnector{"rec", []Operation{{"POST", "/call", ""}, {"POST", "/rows", ""}}, func(r *Request) (*Response, error) {
 			return &Response{Status: 200, Body: r.Body}, nil
 		}}}
 	})
@@ -25,7 +27,7 @@ func TestGraph(t *testing.T) {
 	if each.Name != "Each" || fmt.Sprint(each.RunAfter) != "[{Id [Succeeded]}]" || call.Connector != "rec" || call.Operation != "POST /call" || len(call.Needs) > 0 {
 		t.Errorf("%+v %+v", each, call)
 	}
-	if fmt.Sprint(inner.Branches[0].Actions[0].Loops) != "[Each Inner]" || inner.Branches[0].Actions[1].Branches[1].Name != "else" {
+	if fmt.Sprint(inner.Branches[0].Actions[0].Loops) != "[Each Inner]" || inner.Branches[0].Actions[2].Branches[1].Name != "else" {
 		b, _ := json.Marshal(g)
 		t.Errorf("%s", b)
 	}

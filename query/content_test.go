@@ -130,13 +130,9 @@ func TestContentInBothEngines(t *testing.T) {
 	}
 	n, rows, whole, part, back, loose, bad := 0, 0, 0, 0, 0, 0, 0
 	refused := map[string]int{}
-	deadline := time.Now().Add(4 * time.Second)
 	for _, it := range items {
-		if os.Getenv("PICKET_FUZZ_SECONDS") == "" && time.Now().After(deadline) {
-			break
-		}
 		ask := func(lower bool) (*exec.Result, *asked, error) {
-			req := &Request{Text: it.Query, Now: now, Timeout: 10 * time.Second}
+			req := &Request{Text: it.Query, Now: now, Timeout: time.Hour, MaxRows: maxContentRows}
 			ticks, err := e.defaults(req)
 			if err != nil {
 				return nil, nil, err
@@ -198,6 +194,9 @@ func TestContentInBothEngines(t *testing.T) {
 		t.Logf("%d x %s", k, msg)
 	}
 }
+
+// maxContentRows bounds what one question over made-up rows may give, in place of a bound on its time.
+const maxContentRows = 200_000
 
 func contentFrame(r *rand.Rand, s value.Schema, pool []string, now int64) *value.Frame {
 	const n = 30

@@ -5,6 +5,8 @@ import (
 	"math"
 	"math/rand"
 	"picket/kql/value"
+	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -21,13 +23,20 @@ var (
 	genStrings = []string{
 		"", "a", "A", "mimikatz", "Mimikatz_x", "run MIMIKATZ.exe", "\u212Aelvin", "kelvin", "\u0130stanbul", "istanbul", "ß", "foo bar", "foo-bar_baz", "12", "0x1F", " 7 ", "-3",
 		"1.5", "é", "École", "ÉCOLE", "日本語", "a\nb", "{}", "[1]", "null", "true", "True", "x'y\"z", `C:\Windows\cmd.exe`, "10.0.0.1", "user@host.example", "9223372036854775808", "ǅ", "ſ", "a,b,,c",
+		"e\u0301cole", "😀 run", "a\u00a0b", "tab\there", "  ", "FOO bar", "foo", "ΣΑΣ σας", "1e3", "1,5", "-0", "+4", "00012", "0.10", "1.", ".5", "inf", "-inf", "nan", "NaN", "2022-09-29", "2022-09-30T12:00:00.1234567Z",
+		"1.02:03:04", "01ff0000-0000-0000-0000-000000000000", `{"a":1,"a":2}`, `{"a":{"b":"x"},"n":5}`, `[{"a":1},{"a":null}]`, `"quoted"`, `{"a":"1e5","x":-0.0}`, `{"é":"É","a b":{"c.d":"q"}}`, "{'a':1}", "100%", "a_b%c", "ﬁn", "\u200b", "x;y|z",
 	}
 	genJSON = []string{
 		`{"a":"x","n":1,"x":1.5,"o":{"b":[1,2,{"c":"z"}]},"k":"mimikatz here"}`, `{"a":null,"n":-7}`, "", `[1,"two",3.5]`, `"text"`, `{"n":"12","a":"{not json"}`, `{"n":2.5,"a":""}`, `{"a":true,"x":0.1}`,
 		`{"a":"École","n":123456789012,"o":{"b":[]}}`, `{"a":["l"],"n":99999999999999999999}`, `{"a":"12","x":"n/a"}`, `{"x":1e21,"a":"-"}`, `{}`, `{"o":{"b":"s","a b":{"c.d":"deep"}}}`, `7`, `{"a":"foo bar","x":3}`,
+		`{"a":"2022-09-29T00:00:00Z","n":"7","x":"2.5"}`, `{"a":{"b":{"k":1}},"n":0,"o":{"k":"É"}}`, `{"a":false,"n":-0.0,"x":"1.02:03:04"}`, `[[1],{"a":"b"},null]`, `{"é":"École","k":"tab\tq\"uote\\","a b":{"c.d":5}}`, `{"a":"01ff0000-0000-0000-0000-000000000000"}`,
+		`{"n":1000000,"x":1000000.0,"a":"0"}`, `{"n":12345678901234567,"x":0.000001,"a":"true"}`, `{"o":{"b":["😀","x"]},"a":" lead","k":"İ"}`, `true`, `-3.25`, `{"A":"upper","a":"lower"}`,
 	}
-	genLongs = []int64{0, 1, -1, 2, 7, -5, 60, 1000, math.MaxInt64, math.MinInt64, 1 << 40}
-	genReals = []float64{0, 1.5, -2.25, 1e300, math.Inf(1), math.Inf(-1), math.NaN(), 0.1, 3, -7}
+	// oddNumbers are texts that SQL leaves to the interpreter where they are read as numbers
+	oddNumbers = []string{"0x1F", " 7 ", "9223372036854775808", "1e3", "1,5", "-0", "+4", "1.", ".5", "inf", "-inf", "nan", "NaN", "100%"}
+	oddJSON    = regexp.MustCompile(`\["|999|1e|\[1,2|-0\.0|0000\.0|\d{17}|0\.00000`)
+	genLongs   = []int64{0, 1, -1, 2, 7, -5, 60, 1000, math.MaxInt64, math.MinInt64, 1 << 40}
+	genReals   = []float64{0, 1.5, -2.25, 1e300, math.Inf(1), math.Inf(-1), math.NaN(), 0.1, 3, -7}
 )
 
 func pick[T any](r *rand.Rand, xs []T) T { return xs[r.Intn(len(xs))] }
@@ -48,6 +57,9 @@ func genFrame(r *rand.Rand, n int, wild bool) *value.Frame {
 					v = value.OfLong(int64(i))
 				case "TimeGenerated":
 					v = value.Of(c.Type, day0+r.Int63n(3*value.TicksPerDay)/10*10)
+					if wild && r.Intn(3) == 0 {
+						v.I += 7
+					}
 				case "e":
 					v = value.Of(c.Type, day0+r.Int63n(3*value.TicksPerDay))
 					if r.Intn(20) == 0 {
@@ -70,7 +82,7 @@ func genFrame(r *rand.Rand, n int, wild bool) *value.Frame {
 					v = value.Value{Type: c.Type, G: [16]byte{byte(r.Intn(3)), 0xff, byte(r.Intn(3))}}
 				case "p":
 					s := pick(r, genJSON)
-					if !wild && strings.ContainsAny(s, "{[") && (strings.Contains(s, `["`) || strings.Contains(s, "999") || strings.Contains(s, "1e") || strings.Contains(s, "[1,2")) {
+					if !wild && oddJSON.MatchString(s) {
 						s = `{"a":"y","n":3,"x":-2.5,"k":"foo"}`
 					}
 					if s != "" {
@@ -82,7 +94,7 @@ func genFrame(r *rand.Rand, n int, wild bool) *value.Frame {
 					}
 				default:
 					s := pick(r, genStrings)
-					if !wild && (s == "0x1F" || s == " 7 " || s == "9223372036854775808") {
+					if !wild && slices.Contains(oddNumbers, s) {
 						s = "plain"
 					}
 					v = value.OfString(s)

@@ -19,6 +19,9 @@ type axis struct {
 	fixed        bool // from was given
 	bins         int64
 	bounded      bool // bins is known
+	to           int64
+	fto          float64
+	open         bool // the end itself is not part of the axis, even where its bin is
 }
 
 // bin gives the bin of row i; ok is false for null and for what lies before the axis or beyond its end.
@@ -32,9 +35,16 @@ func (a *axis) bin(v *value.Vector, i int) (int64, bool) {
 		if !ok || math.IsInf(x, 0) || x != x {
 			return 0, false
 		}
+		if a.open && x >= a.fto {
+			return 0, false
+		}
 		b = int64(math.Floor((x - a.ffrom) / a.fstep))
 	} else {
-		x := v.I[v.Idx(i)] - a.from
+		x := v.I[v.Idx(i)]
+		if a.open && x >= a.to {
+			return 0, false
+		}
+		x -= a.from
 		b = x / a.step
 		if x%a.step < 0 {
 			b--
@@ -118,15 +128,16 @@ func (x *run) newAxis(n *plan.MakeSeries, t value.Type) (*axis, error) {
 		return nil, &LimitError{What: "bins of make-series", Limit: maxSeries}
 	}
 	a.bins, a.bounded = int64(max(0, bins)), true
+	a.to, a.fto, a.open = asWhole(to), asReal(to), !n.InRange
 	if !a.fixed { // bin numbers count from 0, not from the start
 		a.bins = int64(bins)
 	}
 	return a, nil
 }
 
-// makeSeries aggregates into bins of an axis and gives one row of arrays a series. Bins without rows hold the
-// default. Without a start the axis begins at the first bin that has data in any series, without an end it ends
-// with the last.
+// makeSeries aggregates into bins of an axis and gives one row of arrays for each series that has rows on the axis. Bins
+// without rows hold the default. Without a start a series begins at its own first bin that has rows, without an end it
+// ends with its last.
 func (x *run) makeSeries(n *plan.MakeSeries) (batches, error) {
 	in, err := x.build(n.Input)
 	if err != nil {
@@ -201,9 +212,15 @@ type seriesMaker struct {
 	series *grouper
 	cells  map[cell]int32 // (series, bin) → group of the states
 	states []agg.State
-	lo, hi int64
+	ends   []extent // of each series
 	any    bool
 	held   int64
+}
+
+// extent is from the first bin of a series that has rows to the last.
+type extent struct {
+	lo, hi int64
+	any    bool
 }
 
 type cell struct {
@@ -238,6 +255,9 @@ func (s *seriesMaker) read(in batches) error {
 		if err != nil {
 			return err
 		}
+		for len(s.ends) < max(s.series.n, 1) { // without keys there is one series
+			s.ends = append(s.ends, extent{})
+		}
 		groups := make([]int32, b.n)
 		for i := range groups {
 			bin, ok := s.ax.bin(v, i)
@@ -245,12 +265,11 @@ func (s *seriesMaker) read(in batches) error {
 				groups[i] = -1
 				continue
 			}
-			if !s.any || bin < s.lo {
-				s.lo = bin
+			e := &s.ends[ids[i]]
+			if !e.any {
+				*e = extent{bin, bin, true}
 			}
-			if !s.any || bin > s.hi {
-				s.hi = bin
-			}
+			e.lo, e.hi = min(e.lo, bin), max(e.hi, bin)
 			s.any = true
 			c := cell{ids[i], bin}
 			g, seen := s.cells[c]
@@ -277,48 +296,59 @@ func (s *seriesMaker) read(in batches) error {
 	return nil
 }
 
-// bounds gives the first bin and their number.
-func (s *seriesMaker) bounds() (first, bins int64) {
+// bounds gives the first bin of a series and their number.
+func (s *seriesMaker) bounds(e extent) (first, bins int64) {
 	switch {
 	case s.ax.fixed && s.ax.bounded:
 		return 0, s.ax.bins
-	case !s.any:
+	case !e.any:
 		return 0, 0
 	case s.ax.fixed:
-		return 0, s.hi + 1
+		return 0, e.hi + 1
 	case s.ax.bounded:
-		return s.lo, s.ax.bins - s.lo
+		return e.lo, s.ax.bins - e.lo
 	}
-	return s.lo, s.hi - s.lo + 1
+	return e.lo, e.hi - e.lo + 1
 }
 
 func (s *seriesMaker) result() (*batch, error) {
-	first, bins := s.bounds()
-	if bins > maxSeries {
-		return nil, &LimitError{What: "bins of make-series", Limit: maxSeries}
+	if len(s.keys) == 0 && !s.any && s.n.NonEmpty {
+		s.ends = []extent{{}}
 	}
-	rows := s.series.n
-	if len(s.keys) == 0 {
-		rows = 0
-		if s.any || s.n.NonEmpty {
-			rows = 1
+	var rows []int32 // the series that have rows
+	var size int64
+	place := make([]int32, len(s.ends))
+	for i, e := range s.ends {
+		place[i] = int32(len(rows))
+		if !e.any && !(len(s.keys) == 0 && s.n.NonEmpty) {
+			continue
 		}
+		_, bins := s.bounds(e)
+		if bins > maxSeries {
+			return nil, &LimitError{What: "bins of make-series", Limit: maxSeries}
+		}
+		rows = append(rows, int32(i))
+		size += bins
 	}
-	if err := s.x.step(rows * int(bins) * (len(s.aggs) + 1)); err != nil {
+	if err := s.x.step(int(size) * (len(s.aggs) + 1)); err != nil {
 		return nil, err
 	}
-	size := int64(rows) * bins * 16 * int64(len(s.aggs)+1)
+	size *= 16 * int64(len(s.aggs)+1)
 	s.held += size
 	if err := s.x.hold(size); err != nil {
 		return nil, err
 	}
-	out := &batch{n: rows, vecs: append([]*value.Vector(nil), s.series.keys...)}
+	out := &batch{n: len(rows)}
+	for _, k := range s.series.keys {
+		out.vecs = append(out.vecs, value.Gather(k, rows))
+	}
 	for i := range s.aggs {
 		v := s.states[i].Result()
 		fill := defaultElem(s.n.Aggs[i].Default, v.Type)
-		col := value.New(value.Dynamic, rows)
-		lists := make([][]any, rows)
-		for r := range lists {
+		col := value.New(value.Dynamic, len(rows))
+		lists := make([][]any, len(rows))
+		for r, id := range rows {
+			_, bins := s.bounds(s.ends[id])
 			lists[r] = make([]any, bins)
 			for b := range lists[r] {
 				lists[r][b] = fill
@@ -326,18 +356,36 @@ func (s *seriesMaker) result() (*batch, error) {
 			col.D[r] = lists[r]
 		}
 		for c, g := range s.cells {
+			first, bins := s.bounds(s.ends[c.series])
 			if b := c.bin - first; b >= 0 && b < bins {
-				lists[c.series][b] = value.Elem(v, int(g))
+				lists[place[c.series]][b] = value.Elem(v, int(g))
 			}
 		}
 		out.vecs = append(out.vecs, col)
 	}
-	points := make([]any, bins)
-	for b := range points {
-		points[b] = s.ax.at(first + int64(b))
-	}
-	out.vecs = append(out.vecs, value.ConstOf(value.OfDynamic(points), rows).Flat())
+	out.vecs = append(out.vecs, s.axes(rows))
 	return out, nil
+}
+
+// axes gives the array of bin starts of each row.
+func (s *seriesMaker) axes(rows []int32) *value.Vector {
+	col := value.New(value.Dynamic, len(rows))
+	var shared []any // where all series have the same bins
+	for r, id := range rows {
+		first, bins := s.bounds(s.ends[id])
+		points := shared
+		if points == nil {
+			points = make([]any, bins)
+			for b := range points {
+				points[b] = s.ax.at(first + int64(b))
+			}
+		}
+		if s.ax.fixed && s.ax.bounded {
+			shared = points
+		}
+		col.D[r] = points
+	}
+	return col
 }
 
 // defaultElem is the value of bins without rows, in the type of the aggregate. Without a default it is 0, and a null

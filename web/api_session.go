@@ -19,6 +19,7 @@ import (
 //	GET    /api/v1/accounts          {value: [account]} (Owner)
 //	POST   /api/v1/accounts          {name, displayName, role} → {account, password} (Owner)
 //	PATCH  /api/v1/accounts/{name}   {displayName?, role?, disabled?} (Owner)
+//	DELETE /api/v1/accounts/{name}   (Owner)
 //	POST   /api/v1/accounts/{name}/reset → {password} (Owner)
 //	GET    /api/v1/sessions          {value: [{id, created, seen, peer, agent, current}]} of the user
 //	DELETE /api/v1/sessions          ends the user's other sessions
@@ -30,6 +31,7 @@ func (s *Server) sessionRoutes() {
 	s.mux.Handle("GET /api/v1/accounts", s.page(Owner, s.getAccounts))
 	s.mux.Handle("POST /api/v1/accounts", s.page(Owner, s.postAccount))
 	s.mux.Handle("PATCH /api/v1/accounts/{name}", s.page(Owner, s.patchAccount))
+	s.mux.Handle("DELETE /api/v1/accounts/{name}", s.page(Owner, s.deleteAccount))
 	s.mux.Handle("POST /api/v1/accounts/{name}/reset", s.page(Owner, s.resetAccount))
 	s.mux.Handle("GET /api/v1/sessions", s.page(Reader, s.getSessions))
 	s.mux.Handle("DELETE /api/v1/sessions", s.page(Reader, s.deleteSessions))
@@ -81,6 +83,7 @@ func (s *Server) postSession(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	u, err := s.signIn(r.Context(), s.peer(r), in.Name, in.Password)
+	s.signedIn(r, in.Name, u, err)
 	if err != nil {
 		var t *throttled
 		if errors.As(err, &t) {
@@ -96,6 +99,23 @@ func (s *Server) postSession(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	writeJSON(w, 200, s.info(u, csrf))
+}
+
+// signedIn tells of an attempt to sign in. A name that is no account's is not told: it may be a password in the wrong
+// field.
+func (s *Server) signedIn(r *http.Request, name string, u User, err error) {
+	if s.d.SignedIn == nil {
+		return
+	}
+	e := SignIn{User: u, Peer: s.peer(r), Agent: r.UserAgent()}
+	if err != nil {
+		e.Err = err.Error()
+		known, ok, _ := s.Account(r.Context(), name) // only for the record: its failure changes nothing
+		if e.User = known; !ok {
+			e.User = User{Name: "unknown"}
+		}
+	}
+	s.d.SignedIn(r.Context(), e)
 }
 
 func (s *Server) deleteSession(w http.ResponseWriter, r *http.Request) {
@@ -158,6 +178,7 @@ func (s *Server) postPassword(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	u.MustChange = false
+	s.changed(r.Context(), AccountChange{By: u, Action: "Change user password", User: u})
 	writeJSON(w, 200, s.info(u, csrfOf(token)))
 }
 
@@ -192,7 +213,7 @@ func (s *Server) getAccounts(w http.ResponseWriter, r *http.Request, _ User) err
 	return nil
 }
 
-func (s *Server) postAccount(w http.ResponseWriter, r *http.Request, _ User) error {
+func (s *Server) postAccount(w http.ResponseWriter, r *http.Request, by User) error {
 	var in struct{ Name, DisplayName, Role string }
 	if err := readJSON(w, r, &in); err != nil {
 		return err
@@ -202,6 +223,7 @@ func (s *Server) postAccount(w http.ResponseWriter, r *http.Request, _ User) err
 	if err != nil {
 		return err
 	}
+	s.changed(r.Context(), AccountChange{By: by, Action: "Add user", User: u, Detail: map[string]string{"role": u.Role}})
 	writeJSON(w, 201, map[string]any{"account": u, "password": password})
 	return nil
 }
@@ -249,15 +271,17 @@ func (s *Server) patchAccount(w http.ResponseWriter, r *http.Request, by User) e
 	if err != nil {
 		return err
 	}
+	s.changed(ctx, AccountChange{By: by, Action: "Update user", User: u, Detail: map[string]string{"role": u.Role, "disabled": strconv.FormatBool(u.Disabled), "displayName": u.DisplayName}})
 	writeJSON(w, 200, u)
 	return nil
 }
 
-func (s *Server) resetAccount(w http.ResponseWriter, r *http.Request, _ User) error {
+func (s *Server) resetAccount(w http.ResponseWriter, r *http.Request, by User) error {
 	password, err := s.ResetPassword(r.Context(), r.PathValue("name"))
 	if err != nil {
 		return err
 	}
+	s.changed(r.Context(), AccountChange{By: by, Action: "Reset user password", User: User{Name: r.PathValue("name")}})
 	writeJSON(w, 200, map[string]any{"password": password})
 	return nil
 }

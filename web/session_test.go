@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"picket/state"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -164,7 +166,11 @@ func TestSignInIsThrottled(t *testing.T) {
 }
 
 func TestAccountsAndRoles(t *testing.T) {
-	s := newSite(t, nil)
+	var told []string
+	s := newSite(t, func(d *Deps) {
+		d.SignedIn = func(_ context.Context, e SignIn) { told = append(told, "sign-in "+e.User.Name+" "+e.Err) }
+		d.AccountChanged = func(_ context.Context, c AccountChange) { told = append(told, c.By.Name+" "+c.Action+" "+c.User.Name) }
+	})
 	pw, _, err := s.srv.EnsureOwner(context.Background(), false)
 	if err != nil {
 		t.Fatal(err)
@@ -193,6 +199,55 @@ func TestAccountsAndRoles(t *testing.T) {
 	s.cli.Jar, s.csrf = readerJar, reader
 	s.want(s.call("GET", "/api/v1/sessions", nil, nil), 401, "disabled")
 	s.want(s.signIn("ria", "my own password"), 401, "disabled sign-in")
+	s.want(s.signIn("nobody-at-all", "my own password"), 401, "unknown name")
+
+	s.cli.Jar, s.csrf = ownerJar, owner
+	s.want(s.call("DELETE", "/api/v1/accounts/admin", nil, nil), 400, "own account")
+	s.want(s.call("DELETE", "/api/v1/accounts/ria", nil, nil), 204, "delete")
+	s.want(s.call("DELETE", "/api/v1/accounts/ria", nil, nil), 404, "delete again")
+	want := []string{
+		"sign-in admin ", "admin Add user ria", "sign-in ria ", "ria Change user password ria", "admin Update user ria",
+		"sign-in ria InvalidCredentials: The name or the password is wrong.", "sign-in unknown InvalidCredentials: The name or the password is wrong.", "admin Delete user ria",
+	}
+	if !slices.Equal(told, want) {
+		t.Fatalf("got %q", told)
+	}
+}
+
+func TestTheLastOwnerStays(t *testing.T) {
+	s := newSite(t, nil)
+	ctx := context.Background()
+	if _, _, err := s.srv.EnsureOwner(ctx, false); err != nil {
+		t.Fatal(err)
+	}
+	admin, ok, err := s.srv.Account(ctx, "ADMIN")
+	if err != nil || !ok {
+		t.Fatalf("got %v, %v", ok, err)
+	}
+	var e *Error
+	if err := s.srv.SetAccountRole(ctx, admin.ID, Reader); !errors.As(err, &e) || e.Code != "LastOwner" {
+		t.Fatalf("got %v", err)
+	}
+	if err := s.srv.SetAccountRole(ctx, admin.ID, ""); !errors.As(err, &e) || e.Code != "LastOwner" {
+		t.Fatalf("got %v", err)
+	}
+	two, err := s.srv.CreateAccount(ctx, "two", "", Owner, "a long password here", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.srv.SetAccountRole(ctx, admin.ID, ""); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.srv.SetAccountRole(ctx, two.ID, Contributor); !errors.As(err, &e) {
+		t.Fatalf("got %v", err)
+	}
+	all, err := s.srv.Accounts(ctx)
+	if err != nil || len(all) != 2 || !all[0].Disabled || all[1].Role != Owner {
+		t.Fatalf("got %+v, %v", all, err)
+	}
+	if _, ok, err := s.srv.Account(ctx, "nobody"); ok || err != nil {
+		t.Fatalf("got %v, %v", ok, err)
+	}
 }
 
 func TestOtherRoomsTakeTheCookie(t *testing.T) {

@@ -64,6 +64,18 @@ type Deps struct {
 	// RunPlaybook starts a playbook with an incident trigger on an incident and returns the run's id; nil: the
 	// app does not offer it.
 	RunPlaybook func(ctx context.Context, incidentID, name string, by User) (run string, err error)
+
+	// SignedIn and AccountChanged are told about the page's sign-ins and accounts, for the audit log; nil: nobody is.
+	// They must not block.
+	SignedIn       func(ctx context.Context, e SignIn)
+	AccountChanged func(ctx context.Context, c AccountChange)
+
+	// Tables is the rows' store; nil: the Tables page says that it isn't there.
+	Tables *TablesSource
+	// Senders lists who sent data, the last first; nil: the page says that senders aren't counted.
+	Senders func(ctx context.Context) ([]Sender, error)
+	// Endpoints says where data is taken; nil: the page shows no set-up for shippers.
+	Endpoints func(ctx context.Context) (Endpoints, error)
 }
 
 // Server is the page. It implements http.Handler; mount it at "/".
@@ -100,6 +112,8 @@ func (s *Server) routes() {
 	s.ruleRoutes()
 	s.incidentRoutes()
 	s.geoRoutes()
+	s.tableRoutes()
+	s.sourceRoutes()
 	s.mux.HandleFunc("/api/", func(w http.ResponseWriter, r *http.Request) {
 		writeError(w, &Error{Status: 404, Code: "PathNotFound", Message: "There is no " + r.Method + " " + r.URL.Path + " here."})
 	})

@@ -23,6 +23,9 @@ const PlaybookPage = lazy(() => import('../playbooks/PlaybookPage'));
 const RunPage = lazy(() => import('../playbooks/RunPage'));
 const RulesPage = lazy(() => import('../rules/RulesPage'));
 const RulePage = lazy(() => import('../rules/RulePage'));
+const TablesPage = lazy(() => import('../tables/TablesPage'));
+const TablePage = lazy(() => import('../tables/TablePage'));
+const SourcesPage = lazy(() => import('../sources/SourcesPage'));
 const SettingsPage = lazy(() => import('../settings/SettingsPage'));
 
 const useStyles = makeStyles({
@@ -117,6 +120,9 @@ function Pages() {
       <Route path="/playbooks/:name/:tab?">{(p) => <PlaybookPage name={decodeURIComponent(p.name)} tab={p.tab} />}</Route>
       <Route path="/rules" component={RulesPage} />
       <Route path="/rules/:id/:tab?">{(p) => <RulePage id={p.id} tab={p.tab} />}</Route>
+      <Route path="/tables" component={TablesPage} />
+      <Route path="/tables/:name/:tab?">{(p) => <TablePage key={p.name} name={decodeURIComponent(p.name)} tab={p.tab} />}</Route>
+      <Route path="/sources/:tab?/:kind?">{(p) => <SourcesPage tab={p.tab} kind={p.kind} />}</Route>
       <Route path="/workspace/:tab?">{(p) => <SettingsPage tab={p.tab} />}</Route>
       <Route>
         <EmptyState title="There is no such page" text="The address may be of an older version, or mistyped." />

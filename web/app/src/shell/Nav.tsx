@@ -4,9 +4,11 @@ import {
   DocumentKeyRegular,
   FlowchartRegular,
   NavigationRegular,
+  PlugConnectedRegular,
   SearchSquareRegular,
   SettingsRegular,
   ShieldErrorRegular,
+  TableRegular,
   type FluentIcon,
 } from '@fluentui/react-icons';
 import { useState } from 'react';
@@ -19,11 +21,12 @@ interface Item {
 }
 
 const groups: { title: string; items: Item[] }[] = [
-  { title: 'General', items: [{ to: '/logs', label: 'Logs', icon: SearchSquareRegular }] },
+  { title: 'General', items: [{ to: '/logs', label: 'Logs', icon: SearchSquareRegular }, { to: '/tables', label: 'Tables', icon: TableRegular }] },
   { title: 'Threat management', items: [{ to: '/incidents', label: 'Incidents', icon: ShieldErrorRegular }, { to: '/tokens', label: 'Tokens', icon: DocumentKeyRegular }] },
   {
     title: 'Configuration',
     items: [
+      { to: '/sources', label: 'Data sources', icon: PlugConnectedRegular },
       { to: '/rules', label: 'Analytics', icon: DataUsageRegular },
       { to: '/playbooks', label: 'Playbooks', icon: FlowchartRegular },
       { to: '/workspace', label: 'Settings', icon: SettingsRegular },

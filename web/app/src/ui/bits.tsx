@@ -55,6 +55,9 @@ const useStyles = makeStyles({
   },
   td: { padding: '6px 10px', borderBottom: `1px solid ${tokens.colorNeutralStroke3}`, verticalAlign: 'top' },
   row: { ':hover': { backgroundColor: tokens.colorSubtleBackgroundHover } },
+  right: { textAlign: 'right', fontVariantNumeric: 'tabular-nums', whiteSpace: 'nowrap' },
+  scroll: { overflowX: 'auto', '@media (min-width: 901px)': { overflowX: 'visible' } },
+  sort: { font: 'inherit', color: 'inherit', background: 'none', border: 'none', padding: 0, cursor: 'pointer', ':hover': { textDecorationLine: 'underline' } },
   section: { display: 'grid', gap: '10px', alignContent: 'start' },
   h: { fontSize: '14px', fontWeight: 600, margin: '0' },
 });
@@ -185,34 +188,61 @@ export interface ColumnDef<T> {
   title: string;
   cell: (row: T) => ReactNode;
   width?: string;
+  /** Numbers stand to the right. */
+  right?: boolean;
+  /** What the column is sorted by; without it it is not. */
+  sort?: (row: T) => string | number;
 }
 
-/** A plain table for lists of at most some hundred rows. */
-export function Rows<T>({ rows, columns, rowKey, label }: { rows: T[]; columns: ColumnDef<T>[]; rowKey: (row: T) => string; label: string }) {
+/** A plain table for lists of at most some hundred rows. On a narrow screen it scrolls sideways by itself. */
+export function Rows<T>({ rows, columns, rowKey, label, first }: { rows: T[]; columns: ColumnDef<T>[]; rowKey: (row: T) => string; label: string; /** Sorted by this column at first, downwards with a minus. */ first?: string }) {
   const styles = useStyles();
+  const [by, setBy] = useState(first ?? '');
+  const down = by.startsWith('-');
+  const key = columns.find((c) => c.key === by.replace(/^-/, ''))?.sort;
+  const shown = key
+    ? [...rows].sort((a, b) => {
+        const x = key(a);
+        const y = key(b);
+        const n = typeof x === 'number' && typeof y === 'number' ? x - y : String(x).localeCompare(String(y), undefined, { numeric: true, sensitivity: 'base' });
+        return down ? -n : n;
+      })
+    : rows;
   return (
-    <table className={styles.table} aria-label={label}>
-      <thead>
-        <tr>
-          {columns.map((c) => (
-            <th key={c.key} className={styles.th} style={{ width: c.width }} scope="col">
-              {c.title}
-            </th>
-          ))}
-        </tr>
-      </thead>
-      <tbody>
-        {rows.map((r) => (
-          <tr key={rowKey(r)} className={styles.row}>
-            {columns.map((c) => (
-              <td key={c.key} className={styles.td}>
-                {c.cell(r)}
-              </td>
-            ))}
+    <div className={styles.scroll}>
+      <table className={styles.table} aria-label={label}>
+        <thead>
+          <tr>
+            {columns.map((c) => {
+              const on = by.replace(/^-/, '') === c.key;
+              return (
+                <th key={c.key} className={mergeClasses(styles.th, c.right && styles.right)} style={{ width: c.width }} scope="col" aria-sort={c.sort ? (on ? (down ? 'descending' : 'ascending') : 'none') : undefined}>
+                  {c.sort ? (
+                    <button type="button" className={styles.sort} onClick={() => setBy(on ? (down ? c.key : '-' + c.key) : (c.right ? '-' : '') + c.key)}>
+                      {c.title}
+                      <span aria-hidden>{on ? (down ? ' ↓' : ' ↑') : ''}</span>
+                    </button>
+                  ) : (
+                    c.title
+                  )}
+                </th>
+              );
+            })}
           </tr>
-        ))}
-      </tbody>
-    </table>
+        </thead>
+        <tbody>
+          {shown.map((r) => (
+            <tr key={rowKey(r)} className={styles.row}>
+              {columns.map((c) => (
+                <td key={c.key} className={mergeClasses(styles.td, c.right && styles.right)}>
+                  {c.cell(r)}
+                </td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
   );
 }
 

@@ -70,3 +70,14 @@ export function cellText(v: unknown): string {
 }
 
 export const plural = (n: number, one: string, many = one + 's') => `${n.toLocaleString()} ${n === 1 ? one : many}`;
+
+/** Sizes as storage counts them: 1 kB is 1,000 bytes. */
+export function bytes(n: number): string {
+  if (n < 1000) return `${n} B`;
+  let i = -1;
+  do {
+    n /= 1000;
+    i++;
+  } while (n >= 999.5 && i < 4);
+  return `${n < 10 ? n.toFixed(1) : Math.round(n).toLocaleString()} ${['kB', 'MB', 'GB', 'TB', 'PB'][i]}`;
+}

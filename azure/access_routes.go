@@ -28,8 +28,8 @@ const (
 //	GET    /api/v1/access/mine            {value: [Grant]}: the signed-in person's own tokens and sign-ins
 //	POST   /api/v1/access/mine            {name, role?, days} → a personal token, this once
 //	DELETE /api/v1/access/mine/{id}       revokes one of them
-//	GET    /api/v1/access/signins/{code}  what waits for this person's consent (see device.go)
-//	POST   /api/v1/access/signins/{code}  {allow}
+//	GET    /api/v1/access/consents/{code}  what waits for this person's consent (see device.go)
+//	POST   /api/v1/access/consents/{code}  {allow}
 func (a *API) access() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /api/v1/access", a.need(Owner, a.listGrants))
@@ -40,8 +40,8 @@ func (a *API) access() http.Handler {
 	mux.HandleFunc("GET /api/v1/access/mine", a.listOwn)
 	mux.HandleFunc("POST /api/v1/access/mine", a.createOwn)
 	mux.HandleFunc("DELETE /api/v1/access/mine/{id}", a.revokeOwn)
-	mux.HandleFunc("GET /api/v1/access/signins/{code}", a.getAsk)
-	mux.HandleFunc("POST /api/v1/access/signins/{code}", a.answerAsk)
+	mux.HandleFunc("GET /api/v1/access/consents/{code}", a.getAsk)
+	mux.HandleFunc("POST /api/v1/access/consents/{code}", a.answerAsk)
 	return mux
 }
 

@@ -96,7 +96,7 @@ func TestADeviceCodeSignsAPersonIn(t *testing.T) {
 		t.Errorf("poll after a second: %s", e)
 	}
 	user := map[string]string{"X-Test-User": "ann"}
-	path := "/api/v1/access/signins/" + strings.ToLower(d["user_code"].(string))
+	path := "/api/v1/access/consents/" + strings.ToLower(d["user_code"].(string))
 	if code, _ := w.do("GET", path, "", nil, ""); code != 401 {
 		t.Errorf("nobody looks: %d", code)
 	}
@@ -171,7 +171,7 @@ func TestADeviceCodeSignsAPersonIn(t *testing.T) {
 	}
 	// Declined, expired, and wrong codes.
 	d = begin()
-	if code, _ := w.do("POST", "/api/v1/access/signins/"+d["user_code"].(string), "", user, `{"allow":false}`); code != 200 {
+	if code, _ := w.do("POST", "/api/v1/access/consents/"+d["user_code"].(string), "", user, `{"allow":false}`); code != 200 {
 		t.Errorf("decline: %d", code)
 	}
 	if _, e, _ := poll(d); e != "authorization_declined" {
@@ -183,13 +183,13 @@ func TestADeviceCodeSignsAPersonIn(t *testing.T) {
 		t.Errorf("expired: %s", e)
 	}
 	for i := range 7 {
-		code, _ := w.do("GET", "/api/v1/access/signins/BBBB-BBBB", "", user, "")
+		code, _ := w.do("GET", "/api/v1/access/consents/BBBB-BBBB", "", user, "")
 		if want := map[bool]int{true: 404, false: 429}[i < wrongFree]; code != want {
 			t.Errorf("wrong code %d: %d", i, code)
 		}
 	}
 	w.now = w.now.Add(wrongBlock + time.Second)
-	if code, _ := w.do("GET", "/api/v1/access/signins/BBBB-BBBB", "", user, ""); code != 404 {
+	if code, _ := w.do("GET", "/api/v1/access/consents/BBBB-BBBB", "", user, ""); code != 404 {
 		t.Errorf("after the wait: %d", code)
 	}
 	if code, out := w.form("/adfs/oauth2/v2.0/devicecode", url.Values{"client_id": {"none"}}); code != 400 || out["error"] != "unauthorized_client" {
@@ -210,14 +210,16 @@ func TestTheBrowserSignsAPersonIn(t *testing.T) {
 	verifier := "a-verifier-of-forty-three-characters-or-more-000"
 	h := sha256.Sum256([]byte(verifier))
 	q := url.Values{"client_id": {app["clientId"].(string)}, "redirect_uri": {"https://board.example.org/cb"}, "response_type": {"code"}, "scope": {"openid email"}, "state": {"s 1"}, "nonce": {"n1"}, "code_challenge": {base64.RawURLEncoding.EncodeToString(h[:])}, "code_challenge_method": {"S256"}}
-	page := func(q url.Values) (int, string, http.Header) { return w.raw("GET", "/adfs/oauth2/v2.0/authorize?"+q.Encode(), nil, "") }
+	page := func(q url.Values) (int, string, http.Header) {
+		return w.raw("GET", "/adfs/oauth2/v2.0/authorize?"+q.Encode(), nil, "")
+	}
 	status, body, header := page(q)
 	if status != 200 || !strings.Contains(header.Get("Content-Security-Policy"), "frame-ancestors 'none'") || !strings.Contains(body, "data-id=") {
 		t.Fatalf("%d %s", status, body)
 	}
 	_, id, _ := strings.Cut(body, `data-id="`)
 	id, _, _ = strings.Cut(id, `"`)
-	code, out := w.do("POST", "/api/v1/access/signins/"+id, "", map[string]string{"X-Test-User": "ann"}, `{"allow":true}`)
+	code, out := w.do("POST", "/api/v1/access/consents/"+id, "", map[string]string{"X-Test-User": "ann"}, `{"allow":true}`)
 	if code != 200 {
 		t.Fatalf("%d %v", code, out)
 	}

@@ -28,6 +28,7 @@ type crowd struct{ p azure.Person }
 func (c *crowd) Person(_ context.Context, id string) (azure.Person, bool, error) {
 	return c.p, id == c.p.ID || id == c.p.Name, nil
 }
+
 func (c *crowd) People(context.Context) ([]azure.Person, error)    { return []azure.Person{c.p}, nil }
 func (c *crowd) SetRole(context.Context, string, azure.Role) error { return nil }
 
@@ -141,7 +142,7 @@ func TestSignInWithAProvider(t *testing.T) {
 			return status, to, body
 		}
 		_, _, page := get(to)
-		ans := call("POST", "/api/v1/access/signins/"+pick(page, `data-id="`, `"`), "", `{"allow":true}`)
+		ans := call("POST", "/api/v1/access/consents/"+pick(page, `data-id="`, `"`), "", `{"allow":true}`)
 		back, err := url.Parse(strings.ReplaceAll(pick(ans, `"url":"`, `"`), `\u0026`, "&"))
 		if err != nil {
 			t.Fatal(err)

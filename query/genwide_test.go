@@ -8,6 +8,9 @@ import (
 // Wider questions: plans of which SQL says some parts only, every kind of join and union, whatever opens dynamic
 // values, and conversions at the edges. Each gives one answer, whoever runs it.
 
+// ordered ends a question whose rows come in one order.
+const ordered = " // ordered"
+
 // oneOf picks among texts.
 func (g *gen) oneOf(xs ...string) string { return pick(g.r, xs) }
 
@@ -309,7 +312,9 @@ func (g *gen) wide() string {
 		}
 		q += m
 	}
-	switch g.r.Intn(8) {
+	switch g.r.Intn(9) {
+	case 7:
+		return q + " | sort by " + g.order() + g.oneOf("", " | take 9", " | where "+g.boolean(), " | extend l = "+g.long()) + " | project id, s, l, e, x = " + closed(g.kin()) + ordered
 	case 0, 1:
 		return q + " | summarize " + g.wideAgg(1) + ", " + g.wideAgg(2) + g.oneOf("", " by "+g.wideKey(1), " by "+g.wideKey(1)+", "+g.wideKey(2))
 	case 2, 3:

@@ -19,6 +19,7 @@ type faultOp struct {
 	batch Batch
 	rows  int
 	acked bool
+	purge int // 1: a purge of its rows may have been taken, 2: was taken
 }
 
 // TestFaults has everything fail that the lake does with its own files: opening, writing (short, with and without an
@@ -63,6 +64,7 @@ type faultRun struct {
 	l        *Lake
 	ops      []*faultOp
 	cuts     int
+	seen     map[int64]int // rows by k at the last check
 	injected map[string]int
 	log      []string
 }
@@ -94,7 +96,13 @@ func (f *faultRun) run() {
 			}
 		}
 	}
+	drainPurges(f.t, f.l)
 	f.check("after sending again")
+	for id, o := range f.ops {
+		if o.purge == 2 && f.seen[int64(id)] != 0 {
+			f.fatal("batch %d was purged and is there", id)
+		}
+	}
 	f.end()
 }
 
@@ -186,6 +194,21 @@ func (f *faultRun) step() {
 		report("rewrite", err)
 	case n == 15:
 		report("remove", f.l.removeOld(ctx))
+	case n == 18:
+		if len(f.ops) > 0 && f.l.current().table("T") != nil {
+			id := f.r.Intn(len(f.ops))
+			o := f.ops[id]
+			if o.acked {
+				_, err := f.l.Purge(ctx, "T", Cond{Column: "k", Op: "==", Value: id})
+				if o.purge = max(o.purge, 1); err == nil {
+					o.purge = 2
+				}
+				f.note("purge %d: %v", id, err)
+			}
+			for range 3 {
+				report("purging", f.l.purgeDue(ctx))
+			}
+		}
 	case n == 16:
 		f.note("reopen")
 		if err := f.l.Close(); err != nil {
@@ -233,9 +256,10 @@ func (f *faultRun) check(when string) {
 			f.fatal("%s: %v", when, err)
 		}
 	}
+	f.seen = seen
 	for id, o := range f.ops {
 		n := seen[int64(id)]
-		if n != o.rows && (n != 0 || o.acked) {
+		if n != o.rows && (n != 0 || o.acked && o.purge == 0) {
 			f.fatal("%s: %d of the %d rows of batch %d are there (acknowledged: %v)", when, n, o.rows, id, o.acked)
 		}
 	}

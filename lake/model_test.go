@@ -164,6 +164,32 @@ func TestModel(t *testing.T) {
 					rt.Fatal(err)
 				}
 			},
+			"promote": func(rt *rapid.T) {
+				if known["y"] {
+					d := Derived{Column: "y", Key: "tostring(y.a)", SQL: `coalesce(json_extract_string($col, '$.a'), '')`, Type: value.String}
+					if err := l.Promote(ctx, "T", d); err != nil {
+						rt.Fatal(err)
+					}
+					if err := l.Materialize(ctx, "T"); err != nil {
+						rt.Fatal(err)
+					}
+				}
+			},
+			"purge": func(rt *rapid.T) {
+				release()
+				cond, cell := Cond{Column: "s", Op: "==", Value: "x"}, "x"
+				if rapid.Bool().Draw(rt, "by time") {
+					cond, cell = Cond{Column: "d", Op: "==", Value: "2026-11-20T07:00:00.1234567Z"}, "2026-11-20T07:00:00.1234567Z"
+				}
+				if !known[cond.Column] {
+					return
+				}
+				if _, err := l.Purge(ctx, "T", cond); err != nil {
+					rt.Fatal(err)
+				}
+				drainPurges(t, l)
+				model = slices.DeleteFunc(slices.Clone(model), func(r row) bool { return r.cells[cond.Column] == cell })
+			},
 			"keep": func(rt *rapid.T) {
 				s, err := l.Snapshot(ctx)
 				if err != nil {

@@ -48,6 +48,7 @@ func drainPurges(t *testing.T, l *Lake) {
 		if pending == 0 {
 			return
 		}
+		l.purgeNext = time.Time{}
 		if err := l.purgeDue(ctx); err != nil {
 			t.Fatal(err)
 		}

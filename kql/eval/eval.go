@@ -45,6 +45,8 @@ type Ctx struct {
 	// Geo answers geo_info_from_ip_address() with the bag of country, state, city, latitude and longitude; false
 	// gives null. Nil makes the function refuse.
 	Geo func(ip string) (*value.Bag, bool)
+	// Agents answers parse_user_agent(). Nil makes the function refuse.
+	Agents UserAgents
 
 	memo map[memoKey]any
 }

@@ -44,9 +44,7 @@ func parseFuncs(t table) {
 		}
 		return strToDyn(func(s string) any { return commandLine(s) })(nil, value.Dynamic, n, args[:1])
 	})
-	t.pure("parse_user_agent", func(*Ctx, value.Type, int, []*value.Vector) (*value.Vector, error) {
-		return nil, refuse("parse_user_agent", "no pattern database for user agents is built in")
-	})
+	t.pure("parse_user_agent", parseUserAgent)
 }
 
 // extractJSON is extract_json(path, text[, typeof]): the element's text, "" when the path leads nowhere.

@@ -45,7 +45,13 @@ func (r *run) response(a *definition.Action, f *frame, rec *record) outcome {
 	if r.saved(err) != nil {
 		return outcome{}
 	}
-	if !r.answer(resp) && !a.Has("Asynchronous") {
+	given := r.answer(resp)
+	switch {
+	case given, a.Has("Asynchronous"), r.nesting() > 0, r.e.deps.Trial != nil: // a workflow that called this one reads it
+	case r.trigger.Value("awaited") != true:
+		return outcome{status: Skipped, code: "ActionResponseSkipped", err: errorObject("ActionResponseSkipped", fmt.Sprintf(
+			"The execution of template action '%s' is skipped: the client application is not waiting for a response from service.", a.Name))}.with(in)
+	default:
 		return failed("ActionResponseTimedOut", fmt.Sprintf("The execution of template action '%s' failed: the client application timed out waiting for a response from service, or it was answered before. This means that workflow took longer to respond than the allowed timeout value. The connection maintained between the client application and service will be closed and client application will get an HTTP status code 504 Gateway Timeout.", a.Name)).with(in)
 	}
 	return succeeded(in, out)

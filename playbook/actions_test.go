@@ -56,9 +56,9 @@ func TestResponseAndChild(t *testing.T) {
 		"See":{"type":"Compose","runAfter":{"Call":["Succeeded"]},"inputs":"@body('Call')['got']['a']"}`)
 	d := l.run("parent", nil)
 	l.want(d, "see", expr.JSON(find(d, "See").Outputs), "1")
-	// A Response that nobody waits for fails.
+	// A Response that nobody waits for is skipped.
 	d = l.run("sub", nil)
-	l.want(d, "late", find(d, "R").Code, "ActionResponseTimedOut")
+	l.want(d, "late", find(d, "R").Code, "ActionResponseSkipped")
 }
 
 func TestHttpAction(t *testing.T) {

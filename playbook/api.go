@@ -35,6 +35,9 @@ type Deps struct {
 	// ("reference", id), ("listKeys", id). nil, or not ok: the value is left empty and listed as a need.
 	Resource func(function, resourceID string) (value any, ok bool)
 
+	// Retention says how long ended runs are kept.
+	Retention Retention
+
 	// Function gives the URL of a function of an Azure function app, its key included. nil: Function actions are refused
 	// by name before a run; an error refuses those of this function and says why.
 	Function func(ctx context.Context, app, name string) (rawURL string, err error)
@@ -44,6 +47,12 @@ type Deps struct {
 
 	// Event is told about every finished trigger, action and run, after it is recorded. It must not block.
 	Event func(Event)
+}
+
+// Retention says how long runs that have ended, and what triggers did, are kept. Runs that go on are never deleted.
+type Retention struct {
+	Age  time.Duration // 0: 90 days, as in the service; negative: for good
+	Runs int           // of each workflow; 0: all
 }
 
 // Outbound says where workflows may send requests.

@@ -141,7 +141,10 @@ func (e *Engine) Run(ctx context.Context) error {
 	case e.deps.Trial != nil:
 		<-ctx.Done()
 	default:
-		err = e.schedule(ctx)
+		e.background(e.housekeeping)
+		if err = e.repoll(); err == nil {
+			err = e.schedule(ctx)
+		}
 	}
 	cancel(errShutdown)
 	e.mu.Lock()

@@ -469,27 +469,3 @@ func (e *Engine) Wait(ctx context.Context, id string) (*Run, error) {
 		}
 	}
 }
-
-// Prune deletes runs and trigger histories that ended before a time (the service keeps 90 days).
-func (e *Engine) Prune(ctx context.Context, before time.Time) (int, error) {
-	var n int64
-	err := e.commits.do(func(tx *state.Tx) error {
-		t := micros(before)
-		for _, q := range []string{
-			`DELETE FROM playbook_action WHERE run IN (SELECT id FROM playbook_run WHERE ended>0 AND ended<?)`,
-			`DELETE FROM playbook_callback WHERE run IN (SELECT id FROM playbook_run WHERE ended>0 AND ended<?)`,
-			`DELETE FROM playbook_history WHERE ended<?`,
-		} {
-			if _, err := tx.Exec(q, t); err != nil {
-				return err
-			}
-		}
-		res, err := tx.Exec(`DELETE FROM playbook_run WHERE ended>0 AND ended<?`, t)
-		if err != nil {
-			return err
-		}
-		n, err = res.RowsAffected()
-		return err
-	})
-	return int(n), err
-}

@@ -114,13 +114,17 @@ func (e *Engine) fireScheduled(ctx context.Context, wf, name string, due time.Ti
 		return err
 	}
 	if t.Type == "Http" {
-		if err := e.commits.do(func(tx *state.Tx) error { return advance(tx, nil) }); err != nil {
+		// A poll that a crash cuts off is polled again at the next start, for the same time.
+		if err := e.commits.do(func(tx *state.Tx) error {
+			_, err := tx.Exec(`UPDATE playbook_trigger SET next=?, last=?, polling=? WHERE workflow=? AND name=?`, micros(next), micros(due), micros(due), wf, name)
+			return err
+		}); err != nil {
 			return err
 		}
 		e.background(func(ctx context.Context) {
 			if err := e.poll(ctx, w, t, due); err != nil && ctx.Err() == nil {
 				e.log.Warn("playbook: a poll failed", "workflow", wf, "trigger", name, "error", err)
-				e.refuse(w, t, derivedRunID(w.id, t.Name, "history\x00poll\x00"+due.Format(time.RFC3339Nano), 0), due, cause{scheduled: due}, err)
+				e.refuse(w, t, derivedRunID(w.id, t.Name, "history\x00poll\x00"+due.Format(time.RFC3339Nano), 0), due, cause{scheduled: due, extra: polled(wf, name, due)}, err)
 			}
 		})
 		return nil
@@ -132,6 +136,22 @@ func (e *Engine) fireScheduled(ctx context.Context, wf, name string, due time.Ti
 		return e.commits.do(func(tx *state.Tx) error { return advance(tx, nil) })
 	}
 	return err
+}
+
+// polled notes that a poll has come to its end.
+func polled(wf, name string, due time.Time) func(tx *state.Tx, _ []string) error {
+	return func(tx *state.Tx, _ []string) error {
+		_, err := tx.Exec(`UPDATE playbook_trigger SET polling=0 WHERE workflow=? AND name=? AND polling=?`, wf, name, micros(due))
+		return err
+	}
+}
+
+// repoll makes polls that the last process left in the middle due again.
+func (e *Engine) repoll() error {
+	return e.commits.do(func(tx *state.Tx) error {
+		_, err := tx.Exec(`UPDATE playbook_trigger SET next=polling, polling=0 WHERE polling>0`)
+		return err
+	})
 }
 
 // firstRecurrence is when a recurrence that is switched on fires first: at once when it has neither a start time

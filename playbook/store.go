@@ -50,6 +50,9 @@ CREATE TABLE playbook_batch(
 CREATE TABLE playbook_secret(
 	name TEXT NOT NULL COLLATE NOCASE, version TEXT NOT NULL UNIQUE, content_type TEXT NOT NULL, value BLOB NOT NULL, changed INTEGER NOT NULL, gone INTEGER NOT NULL);
 CREATE INDEX playbook_secret_by ON playbook_secret(name);
+`}, {Room: "playbook", Step: 4, SQL: `
+ALTER TABLE playbook_trigger ADD COLUMN polling INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX playbook_run_ended ON playbook_run(ended) WHERE ended > 0;
 `}}
 }
 

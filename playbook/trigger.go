@@ -126,6 +126,9 @@ func (e *Engine) fireFor(ctx context.Context, w *workflow, name string, in Trigg
 		}
 		o.Set("startTime", stamp(now))
 		o.Set("endTime", stamp(e.now()))
+		if in.Wait {
+			o.Set("awaited", true)
+		}
 		if in.nesting > 0 {
 			o.Set("nesting", int64(in.nesting))
 		}
@@ -143,6 +146,7 @@ func (e *Engine) fireFor(ctx context.Context, w *workflow, name string, in Trigg
 		o.Set("status", Succeeded)
 		return o
 	}
+	in.Wait = in.Wait && t.Type == "Request" && t.SplitOn == "" && responds(w.def)
 	env := &triggerEnv{e: e, w: w, record: record(outputs, "")}
 	if t.TrackingID != "" && tracking == "" {
 		v, err := expr.Evaluate(t.TrackingID, env)
@@ -255,7 +259,7 @@ func (e *Engine) fireFor(ctx context.Context, w *workflow, name string, in Trigg
 	e.mu.Lock()
 	executing := e.root != nil
 	e.mu.Unlock()
-	if in.Wait && executing && len(fresh) == 1 && t.Type == "Request" && t.SplitOn == "" && responds(w.def) {
+	if in.Wait && executing && len(fresh) == 1 {
 		reply = make(chan *Response, 1)
 	}
 	for _, id := range fresh {

@@ -18,8 +18,8 @@ const (
 	subscribeRetry = time.Minute
 )
 
-// triggerRequest sends a request of a trigger through the guard.
-func (e *Engine) triggerRequest(ctx context.Context, w *workflow, t *definition.Trigger, in *expr.Object, uri string) (*reply, error) {
+// triggerRequest sends a request of a trigger through the guard; key is the same when it is sent again, "" for none.
+func (e *Engine) triggerRequest(ctx context.Context, w *workflow, t *definition.Trigger, in *expr.Object, uri, key string) (*reply, error) {
 	method := strings.ToUpper(expr.Text(in.Value("method")))
 	if method == "" {
 		method = "GET"
@@ -48,6 +48,10 @@ func (e *Engine) triggerRequest(ctx context.Context, w *workflow, t *definition.
 	req.Header.Set("User-Agent", "azure-logic-apps/1.0 (workflow "+w.id+"; version "+w.version+") picket")
 	req.Header.Set("x-ms-workflow-id", w.id)
 	req.Header.Set("x-ms-workflow-name", headerSafe(w.name))
+	if key != "" {
+		req.Header.Set("Idempotency-Key", key)
+		req.Header.Set("x-ms-client-request-id", key)
+	}
 	for _, m := range object(in.Value("headers")).Members() {
 		if v := expr.Text(m.Value); m.Value != nil && !strings.ContainsAny(v, "\r\n\x00") {
 			req.Header.Set(m.Name, v)
@@ -118,7 +122,7 @@ func (e *Engine) poll(ctx context.Context, w *workflow, t *definition.Trigger, d
 		own = own || strings.Contains(l, "statuscode") || strings.Contains(l, ".code")
 	}
 	for n := 0; ; {
-		rep, err := e.triggerRequest(ctx, w, t, in, uri)
+		rep, err := e.triggerRequest(ctx, w, t, in, uri, derivedRunID(w.id, t.Name, "poll\x00"+due.Format(time.RFC3339Nano), 0))
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -155,9 +159,14 @@ func (e *Engine) poll(ctx context.Context, w *workflow, t *definition.Trigger, d
 			if rep.status >= 400 {
 				h.Status, h.Code = Failed, codeName(rep.status)
 			}
-			return e.commits.do(func(tx *state.Tx) error { return putHistory(tx, w.name, h) })
+			return e.commits.do(func(tx *state.Tx) error {
+				if err := putHistory(tx, w.name, h); err != nil {
+					return err
+				}
+				return polled(w.name, t.Name, due)(tx, nil)
+			})
 		}
-		_, _, err = e.fireFor(ctx, w, t.Name, TriggerInput{ID: "poll\x00" + due.Format(time.RFC3339Nano), outputs: rep.outputs()}, cause{scheduled: due})
+		_, _, err = e.fireFor(ctx, w, t.Name, TriggerInput{ID: "poll\x00" + due.Format(time.RFC3339Nano), outputs: rep.outputs()}, cause{scheduled: due, extra: polled(w.name, t.Name, due)})
 		return err
 	}
 }
@@ -183,7 +192,7 @@ func (e *Engine) subscription(ctx context.Context, w *workflow, t *definition.Tr
 		in = in.Clone()
 		in.Set("method", "POST")
 	}
-	rep, err := e.triggerRequest(ctx, w, t, in, expr.Text(in.Value("uri")))
+	rep, err := e.triggerRequest(ctx, w, t, in, expr.Text(in.Value("uri")), "")
 	if err != nil {
 		return err
 	}

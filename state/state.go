@@ -13,7 +13,10 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
+	"os"
+	"path/filepath"
 	"time"
 
 	_ "modernc.org/sqlite" // the driver
@@ -35,8 +38,27 @@ type DB struct {
 // Tx is a transaction.
 type Tx = sql.Tx
 
-// Open opens or creates the store at path and brings every room's schema up to date. Commits are durable
-// (WAL with synchronous=FULL): when Tx returns nil the change survives a crash.
+// Format is the version of the store's own layout, kept in the file's user_version; rooms have their steps besides.
+const Format = 1
+
+// VersionError says that a newer picket wrote the store. Nothing was changed.
+type VersionError struct {
+	Path      string
+	Room      string // whose schema is newer, "" for the store's own layout
+	Have, Can int
+}
+
+func (e *VersionError) Error() string {
+	what := "has format"
+	if e.Room != "" {
+		what = "has the schema of " + e.Room + " at step"
+	}
+	return fmt.Sprintf("%s %s %d; this program knows up to %d: use the newer program, or put back the copy made before the upgrade", e.Path, what, e.Have, e.Can)
+}
+
+// Open opens or creates the store at path and brings every room's schema up to date, all in one transaction: a crash
+// in the middle leaves the older store. Commits are durable (WAL with synchronous=FULL): when Tx returns nil the
+// change survives a crash. A store that a newer program wrote is refused with a *[VersionError].
 func Open(ctx context.Context, path string, rooms ...[]Migration) (*DB, error) {
 	dsn := func(extra string) string {
 		q := url.Values{}
@@ -51,7 +73,7 @@ func Open(ctx context.Context, path string, rooms ...[]Migration) (*DB, error) {
 	}
 	w.SetMaxOpenConns(1)
 	db := &DB{w: w}
-	if err := db.migrate(ctx, rooms); err != nil {
+	if err := db.migrate(ctx, path, rooms); err != nil {
 		w.Close()
 		return nil, fmt.Errorf("open state %s: %w", path, err)
 	}
@@ -64,10 +86,37 @@ func Open(ctx context.Context, path string, rooms ...[]Migration) (*DB, error) {
 	return db, nil
 }
 
-func (db *DB) migrate(ctx context.Context, rooms [][]Migration) error {
+func (db *DB) migrate(ctx context.Context, path string, rooms [][]Migration) error {
 	return db.Tx(ctx, func(tx *Tx) error {
+		var format int
+		if err := tx.QueryRowContext(ctx, `PRAGMA user_version`).Scan(&format); err != nil {
+			return err
+		}
+		if format > Format {
+			return &VersionError{Path: path, Have: format, Can: Format}
+		}
+		if format < Format {
+			if _, err := tx.ExecContext(ctx, fmt.Sprintf(`PRAGMA user_version = %d`, Format)); err != nil {
+				return err
+			}
+		}
 		if _, err := tx.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS schema_step(room TEXT NOT NULL, step INTEGER NOT NULL, at INTEGER NOT NULL, PRIMARY KEY(room, step))`); err != nil {
 			return err
+		}
+		newest := map[string]int{}
+		for _, ms := range rooms {
+			for _, m := range ms {
+				newest[m.Room] = max(newest[m.Room], m.Step)
+			}
+		}
+		for room, can := range newest {
+			var have int
+			if err := tx.QueryRowContext(ctx, `SELECT coalesce(max(step), 0) FROM schema_step WHERE room=?`, room).Scan(&have); err != nil {
+				return err
+			}
+			if have > can {
+				return &VersionError{Path: path, Room: room, Have: have, Can: can}
+			}
 		}
 		for _, ms := range rooms {
 			for _, m := range ms {
@@ -105,6 +154,28 @@ func (db *DB) Tx(ctx context.Context, f func(*Tx) error) error {
 	}
 	if err := tx.Commit(); err != nil {
 		return fmt.Errorf("commit: %w", err)
+	}
+	return nil
+}
+
+// Backup writes a consistent copy of the store to a new file, while it is in use.
+func (db *DB) Backup(ctx context.Context, path string) error {
+	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("back up the state to %s: there is something already", path)
+	}
+	if _, err := db.w.ExecContext(ctx, `VACUUM INTO ?`, path); err != nil {
+		return fmt.Errorf("back up the state to %s: %w", path, err)
+	}
+	for _, name := range []string{path, filepath.Dir(path)} {
+		f, err := os.Open(name)
+		if err != nil {
+			return fmt.Errorf("back up the state: %w", err)
+		}
+		err = f.Sync()
+		f.Close()
+		if err != nil {
+			return fmt.Errorf("back up the state: fsync %s: %w", name, err)
+		}
 	}
 	return nil
 }

@@ -9,12 +9,14 @@ package syslog
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"os"
+	"picket/ingest"
 	"picket/kql/value"
 	"picket/lake"
 	"strconv"
@@ -35,8 +37,12 @@ type Options struct {
 	Rows func(ctx context.Context, table string, s value.Schema, rows []map[string]any, opID string) (lake.Ack, error)
 	// Schemas holds the columns of Syslog and CommonSecurityLog.
 	Schemas map[string]value.Schema
-	Now     func() time.Time // default time.Now
-	Log     *slog.Logger     // default slog.Default()
+	// Seen is told of rows that are stored, by who sent them; may be nil.
+	Seen func(s ingest.Sender, table string, rows int, bytes int64)
+	// Quarantine keeps messages that their table does not take (ingest.Ingest.Quarantine); nil only logs them.
+	Quarantine func(ctx context.Context, table string, rs []ingest.Reject, opID string) error
+	Now        func() time.Time // default time.Now
+	Log        *slog.Logger     // default slog.Default()
 
 	MaxConns int           // TCP connections at once; default 500
 	Idle     time.Duration // a connection that says nothing this long is closed; default 30 minutes
@@ -62,6 +68,7 @@ type Server struct {
 type item struct {
 	m    Message
 	from string
+	via  string // the protocol: syslog-udp, syslog-tcp, syslog-tls
 	at   time.Time
 }
 
@@ -138,7 +145,9 @@ func (s *Server) Run(ctx context.Context) error {
 			var de *lake.DataError
 			if errors.As(err, &de) {
 				s.o.Log.Error("syslog messages do not fit their table", "messages", len(batch), "error", err)
-				break
+				if err = s.quarantine(context.WithoutCancel(ctx), batch, de); err == nil {
+					break
+				}
 			}
 			s.o.Log.Warn("syslog messages wait for the store", "messages", len(batch), "error", err)
 			select {
@@ -160,15 +169,54 @@ func (s *Server) store(ctx context.Context, batch *[]item) error {
 		if _, err := s.o.Rows(ctx, Table, s.schemas[Table], rows[Table], ""); err != nil {
 			return err
 		}
+		s.seen(Table, items[Table], rows[Table])
 		*batch = items[CEFTable]
 	}
 	if len(rows[CEFTable]) > 0 {
 		if _, err := s.o.Rows(ctx, CEFTable, s.schemas[CEFTable], rows[CEFTable], ""); err != nil {
 			return err
 		}
+		s.seen(CEFTable, items[CEFTable], rows[CEFTable])
 		*batch = nil
 	}
 	return nil
+}
+
+// seen tells of stored messages by their sender.
+func (s *Server) seen(table string, items []item, rows []map[string]any) {
+	if s.o.Seen == nil {
+		return
+	}
+	type sum struct {
+		rows  int
+		bytes int64
+	}
+	by := map[ingest.Sender]sum{}
+	for i := range items {
+		x := &items[i]
+		host, _ := rows[i]["Computer"].(string)
+		k := ingest.Sender{Protocol: x.via, Address: x.from, Computer: host}
+		t := by[k]
+		t.rows++
+		t.bytes += int64(len(x.m.Text) + len(x.m.Data))
+		by[k] = t
+	}
+	for k, t := range by {
+		s.o.Seen(k, table, t.rows, t.bytes)
+	}
+}
+
+// quarantine keeps the messages of a batch that its table does not take.
+func (s *Server) quarantine(ctx context.Context, batch []item, why *lake.DataError) error {
+	if s.o.Quarantine == nil {
+		return nil
+	}
+	rs := make([]ingest.Reject, len(batch))
+	for i := range batch {
+		x := &batch[i]
+		rs[i] = ingest.Reject{Source: x.via, Stream: x.from, Reason: why.Error(), Record: strings.TrimSpace(x.m.Host + " " + x.m.App + ": " + x.m.Data + " " + x.m.Text)}
+	}
+	return s.o.Quarantine(ctx, why.Table, rs, "")
 }
 
 // row is the table and the row of a message.
@@ -201,14 +249,14 @@ func (s *Server) row(x *item) (string, map[string]any) {
 }
 
 // take queues a message; it waits while the queue is full, which slows the sender down.
-func (s *Server) take(ctx context.Context, raw []byte, from string) error {
+func (s *Server) take(ctx context.Context, raw []byte, from, via string) error {
 	now := s.o.Now()
 	m := Parse(raw, now)
 	if m.Text == "" && m.Data == "" && m.App == "" {
 		return nil // an empty line
 	}
 	select {
-	case s.in <- item{m, from, now}:
+	case s.in <- item{m, from, via, now}:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
@@ -228,7 +276,7 @@ func (s *Server) ServeUDP(ctx context.Context, pc net.PacketConn) error {
 			}
 			return fmt.Errorf("read syslog datagrams: %w", err)
 		}
-		if err := s.take(ctx, buf[:n], hostOf(from)); err != nil {
+		if err := s.take(ctx, buf[:n], hostOf(from), "syslog-udp"); err != nil {
 			return nil
 		}
 	}
@@ -285,7 +333,10 @@ func (s *Server) ServeTCP(ctx context.Context, ln net.Listener) error {
 // conn reads one connection: each message is either counted ("123 <34>…") or ends with a line end.
 func (s *Server) conn(ctx context.Context, c net.Conn) error {
 	r := bufio.NewReaderSize(c, 64<<10)
-	from := hostOf(c.RemoteAddr())
+	from, via := hostOf(c.RemoteAddr()), "syslog-tcp"
+	if _, ok := c.(*tls.Conn); ok {
+		via = "syslog-tls"
+	}
 	for {
 		if err := c.SetReadDeadline(time.Now().Add(s.o.Idle)); err != nil {
 			return err
@@ -311,7 +362,7 @@ func (s *Server) conn(ctx context.Context, c net.Conn) error {
 				return err
 			}
 		}
-		if err := s.take(ctx, raw, from); err != nil {
+		if err := s.take(ctx, raw, from, via); err != nil {
 			return nil
 		}
 	}

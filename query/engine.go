@@ -51,6 +51,9 @@ type Options struct {
 	Geo         func(ip string) (*value.Bag, bool)
 	MemoryLimit int64 // bytes the Go operators of one question may hold; 0 is exec's default
 	Now         func() time.Time
+	// PromoteAfter is after how many questions that read the same value inside a dynamic column the lake is told to
+	// keep that value as a column of its own; 0 is never.
+	PromoteAfter int
 	// NoSQL runs every operator in Go: the reference that SQL is held against.
 	NoSQL bool
 	Log   *slog.Logger // nil is slog.Default
@@ -60,6 +63,7 @@ type Options struct {
 type Engine struct {
 	o       Options
 	inexact texts // questions whose data SQL says otherwise
+	uses    uses
 }
 
 // New makes an engine.
@@ -149,6 +153,7 @@ func (e *Engine) Run(ctx context.Context, r Request) (*Result, error) {
 	if res.Partial != nil {
 		out.Partial = &Partial{Code: "E_QUERY_RESULT_SET_TOO_LARGE", Message: res.Partial.Error()}
 	}
+	e.promote(a.src.wanted)
 	st := a.snap.Stats()
 	out.Stats = Stats{Elapsed: time.Since(start), RowsRead: st.Rows, BytesRead: st.Bytes, SegmentsRead: st.SegmentsRead, SegmentsPruned: st.SegmentsSaved, EngineFragments: len(a.src.frags)}
 	return out, nil
@@ -228,7 +233,7 @@ func (e *Engine) ask(ctx context.Context, r *Request, now int64, lower bool) (*a
 	if err != nil {
 		return nil, fmt.Errorf("begin reading: %w", err)
 	}
-	a := &asked{snap: snap, src: &source{snap: snap, req: r, memory: e.o.MemoryLimit}}
+	a := &asked{snap: snap, src: &source{lake: e.o.Lake, snap: snap, req: r, memory: e.o.MemoryLimit}}
 	a.opt = exec.Options{
 		Now: now, MaxRows: r.MaxRows, MaxBytes: r.MaxBytes, Timeout: r.Timeout, MemoryLimit: e.o.MemoryLimit,
 		Context: func(c *eval.Ctx) {
@@ -270,7 +275,7 @@ func (a *asked) pluginSchema(ctx context.Context, p *plan.Evaluate, lower bool) 
 	if p.Input == nil {
 		return exec.PluginSchema(ctx, p, nil, a.src, a.opt)
 	}
-	src := &source{snap: a.snap, req: a.src.req, memory: a.src.memory}
+	src := &source{lake: a.src.lake, snap: a.snap, req: a.src.req, memory: a.src.memory}
 	defer src.close()
 	c := *p
 	c.Input, src.bounds = rewrite.Input(p.Input, rewriteOptions)

@@ -47,7 +47,7 @@ func (a *asked) readRest() error {
 	var err error
 	see := func(n plan.Node) bool {
 		if s, ok := n.(*plan.Scan); ok && err == nil {
-			_, _, err = a.src.relation(s)
+			_, _, err = a.src.relation(s, nil)
 		}
 		return err == nil
 	}
@@ -90,6 +90,14 @@ func (r *read) String() string {
 		b.WriteString("column " + r.columns[0])
 	default:
 		b.WriteString("columns " + strings.Join(r.columns, ", "))
+	}
+	for i, d := range r.need.Derived {
+		if i == 0 {
+			b.WriteString("; kept as columns: ")
+		} else {
+			b.WriteString(", ")
+		}
+		b.WriteString(d.Key)
 	}
 	span := func(name string, from, to time.Time) {
 		if !from.IsZero() {

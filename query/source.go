@@ -10,6 +10,7 @@ import (
 	"picket/kql/rewrite"
 	"picket/kql/value"
 	"picket/lake"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -17,15 +18,19 @@ import (
 
 // source reads the leaves of a plan from one snapshot.
 type source struct {
+	lake   *lake.Lake
 	snap   *lake.Snapshot
 	req    *Request
 	bounds map[*plan.Scan]rewrite.Bounds
 	memory int64
 	turn   turns
 	frags  map[int]*dialect.Fragment
+	paths  map[string]bool // properties that the plan reads inside dynamics
 
 	mu    sync.Mutex
 	reads []read // what the relations so far take of their tables
+
+	wanted []dialect.Wanted // promotions that would have served
 }
 
 func (s *source) close() { s.turn.close() }
@@ -120,7 +125,7 @@ func yieldRows(f *value.Frame, yield func(*value.Frame, error) bool) bool {
 
 // scanSQL is the SQL that reads a scan's columns; "" when the table has no rows at all.
 func (s *source) scanSQL(n *plan.Scan) (string, value.Schema, error) {
-	rel, where, err := s.relation(n)
+	rel, where, err := s.relation(n, nil)
 	if err != nil || rel == nil {
 		return "", nil, err
 	}
@@ -165,7 +170,7 @@ func column(rel *lake.Relation, name string) *lake.RelColumn {
 
 // relation is a scan's table with the exact condition that the question's window of TimeGenerated puts on it.
 // It is nil for a standard table that the lake does not have yet.
-func (s *source) relation(n *plan.Scan) (*lake.Relation, string, error) {
+func (s *source) relation(n *plan.Scan, asked []lake.Derived) (*lake.Relation, string, error) {
 	t, err := s.snap.Table(n.Table)
 	if errors.Is(err, lake.ErrNoTable) {
 		s.mu.Lock()
@@ -189,7 +194,9 @@ func (s *source) relation(n *plan.Scan) (*lake.Relation, string, error) {
 	if timed && !seen[timeColumn] {
 		names = append(names, timeColumn)
 	}
-	rel, err := s.take(n, s.need(n, names))
+	need := s.need(n, names)
+	need.Derived = asked
+	rel, err := s.take(n, need)
 	if err != nil {
 		return nil, "", err
 	}
@@ -254,10 +261,12 @@ func (s *source) External(ctx context.Context, n *plan.ExternalRel) exec.Frames 
 
 // lower says what it can of q in SQL, and keeps the fragments for External.
 func (s *source) lower(q *plan.Query) (*plan.Query, error) {
+	s.paths = dialect.Paths(q)
 	low, err := dialect.Lower(q, s)
 	if err != nil {
 		return nil, fmt.Errorf("say the plan in SQL: %w", err)
 	}
+	s.wanted = low.Wanted
 	s.frags = map[int]*dialect.Fragment{}
 	for i := range low.Fragments {
 		s.frags[low.Fragments[i].ID] = &low.Fragments[i]
@@ -265,13 +274,32 @@ func (s *source) lower(q *plan.Query) (*plan.Query, error) {
 	return low.Query, nil
 }
 
+// promoted lists the promotions of a scan's table that the plan may read.
+func (s *source) promoted(n *plan.Scan) (out []lake.Derived) {
+	if len(s.paths) == 0 {
+		return nil
+	}
+	for _, d := range s.lake.Promoted(n.Table) {
+		if dialect.Derived(d).Within(s.paths) && slices.ContainsFunc(n.Out, func(c plan.Col) bool { return c.Name == d.Column }) {
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
 // Relation gives the dialect a scan's table, within the question's windows.
 func (s *source) Relation(n *plan.Scan) (*dialect.Relation, error) {
-	rel, where, err := s.relation(n)
+	asked := s.promoted(n)
+	rel, where, err := s.relation(n, asked)
 	if err != nil || rel == nil {
 		return nil, err
 	}
 	out := &dialect.Relation{SQL: rel.SQL, Where: where}
+	for _, d := range asked {
+		if name := rel.Derived[d.Key]; name != "" {
+			out.Derived = append(out.Derived, dialect.DerivedColumn{Derived: dialect.Derived(d), Physical: name})
+		}
+	}
 	for _, c := range rel.Columns {
 		out.Columns = append(out.Columns, dialect.Column{Name: c.Name, Physical: c.Physical, Ticks: c.Ticks, NotNull: c.Name == timeColumn || c.Name == lake.ColReceived})
 	}

@@ -39,9 +39,9 @@ func compareValues(name string, x, y sx, truth bool) (sx, bool) {
 	}
 	if name == "Equal" || name == "NotEqual" { // no number, array or bag has this text: the leaf's own decides
 		if x.raw != "" && y.k != nil && distinctText(y.k.S) {
-			x = sx{sql: x.raw, t: value.String, null: true}
+			x = x.text()
 		} else if y.raw != "" && x.k != nil && distinctText(x.k.S) {
-			y = sx{sql: y.raw, t: value.String, null: true}
+			y = y.text()
 		}
 	}
 	x, y = asNumber(x, y), asNumber(y, x)
@@ -93,6 +93,14 @@ func compareValues(name string, x, y sx, truth bool) (sx, bool) {
 		out.null = x.null || y.null
 	}
 	return out, true
+}
+
+// text is a tostring() as the leaf's own text.
+func (x sx) text() sx {
+	if x.took != nil {
+		x.took()
+	}
+	return sx{sql: x.raw, t: value.String, null: true}
 }
 
 // asNumber makes a text or a bool a whole number where it is compared with a constant one.
@@ -163,12 +171,12 @@ func compareLeaf(name string, x, y sx, truth bool) (sx, bool) {
 		if name != "Equal" && name != "NotEqual" {
 			return sx{}, false
 		}
-		v := sx{sql: x.leafText(), t: value.String, null: true}
+		v := sx{t: value.String, null: true} // a null leaf against a string is one null
 		if y.k != nil && distinctText(y.k.S) {
-			v.sql = x.leaf()
+			v.sql = x.leafKept()
+		} else {
+			v.sql = x.textKept()
 		}
-		// a null leaf against a string is one null
-		v.t, y.t = value.String, value.String
 		return compareValues(name, v, y, truth)
 	case value.Int, value.Long, value.Real:
 		if y.k == nil || y.k.Null {
@@ -177,7 +185,7 @@ func compareLeaf(name string, x, y sx, truth bool) (sx, bool) {
 		if y.t != value.Real && (y.k.I > 1<<53 || y.k.I < -1<<53) {
 			return sx{}, false
 		}
-		return compareValues(name, sx{sql: x.leafNumber(), t: value.Real, null: true, noNaN: true}, y, truth)
+		return compareValues(name, sx{sql: x.numberKept(), t: value.Real, null: true, noNaN: true}, y, truth)
 	}
 	return sx{}, false
 }
@@ -300,11 +308,11 @@ func inList(x sx, items []value.Value, fold bool) (string, []string, bool) {
 		xs := x.sql
 		switch {
 		case x.t == value.Dynamic && distinct:
-			xs = x.leaf()
+			xs = x.leafKept()
 		case x.t == value.Dynamic:
-			xs = x.leafText()
+			xs = x.textKept()
 		case x.raw != "" && distinct:
-			xs = x.raw
+			xs = x.text().sql
 		}
 		if fold {
 			xs = "lower(" + xs + ")"

@@ -71,7 +71,19 @@ func tostring(x sx) (sx, bool) {
 		out.sql = empty(fmt.Sprintf("(CASE WHEN %[1]s < 0 THEN '-' ELSE '' END) || (CASE WHEN %[2]s >= 864000000000 THEN CAST(%[2]s // 864000000000 AS VARCHAR) || '.' ELSE '' END)"+
 			" || printf('%%02d:%%02d:%%02d', %[2]s // 36000000000 %% 24, %[2]s // 600000000 %% 60, %[2]s // 10000000 %% 60) || (CASE WHEN %[2]s %% 10000000 > 0 THEN printf('.%%07d', %[2]s %% 10000000) ELSE '' END)", x.sql, a))
 	case value.Dynamic:
-		out.sql, out.raw = "coalesce("+x.leafText()+", '')", x.leaf()
+		kept := false
+		if out.raw, kept = x.kept("tostring", value.String, sx.leafText, 1); kept {
+			out.sql = "coalesce(" + out.raw + ", '')"
+		} else {
+			out.sql = "coalesce(" + x.leafText() + ", '')"
+			if out.raw, kept = x.kept("leaf", value.String, sx.leaf, 0); !kept {
+				out.raw = x.leaf()
+			}
+			out.took = func() {
+				x.kept("tostring", value.String, sx.leafText, -1)
+				x.kept("leaf", value.String, sx.leaf, 1)
+			}
+		}
 		if x.guard == nil {
 			out.words = out.raw
 		}
@@ -132,10 +144,16 @@ func towhole(s scope, c *plan.Call) (sx, bool) {
 	case x.t == value.String:
 		out.sql = wholeText(x.sql, typ, digits)
 	case x.t == value.Dynamic:
-		v := x.leaf()
-		doc, path := x.place()
-		out.sql = fmt.Sprintf(`(CASE WHEN %[1]s IS NULL THEN NULL WHEN regexp_full_match(%[1]s, '-?[0-9]{1,%[4]d}') THEN CAST(%[1]s AS %[2]s) WHEN json_type(%[5]s, %[6]s) = 'VARCHAR' THEN %[3]s ELSE %[7]s END)`,
-			v, typ, wholeText(v, typ, digits), digits, doc, path, fail())
+		build := func(x sx) string {
+			v := x.leaf()
+			doc, path := x.place()
+			return fmt.Sprintf(`(CASE WHEN %[1]s IS NULL THEN NULL WHEN regexp_full_match(%[1]s, '-?[0-9]{1,%[4]d}') THEN CAST(%[1]s AS %[2]s) WHEN json_type(%[5]s, %[6]s) = 'VARCHAR' THEN %[3]s ELSE %[7]s END)`,
+				v, typ, wholeText(v, typ, digits), digits, doc, path, fail())
+		}
+		kept := false
+		if out.sql, kept = x.kept(c.Name, c.T, build, 1); !kept {
+			out.sql = build(x)
+		}
 	default:
 		return sx{}, false
 	}
@@ -163,10 +181,18 @@ func toreal(s scope, c *plan.Call) (sx, bool) {
 	case value.String:
 		return sx{sql: realText(x.sql), t: value.Real, null: true, noNaN: true}, true
 	case value.Dynamic:
-		v := x.leaf()
-		doc, path := x.place()
-		return sx{sql: fmt.Sprintf(`(CASE WHEN %[1]s IS NULL THEN NULL WHEN regexp_full_match(%[1]s, '-?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,2})?') THEN CAST(%[1]s AS DOUBLE) WHEN json_type(%[3]s, %[4]s) = 'VARCHAR' THEN %[2]s ELSE %[5]s END)`,
-			v, realText(v), doc, path, fail()), t: value.Real, null: true, noNaN: true}, true
+		out := sx{t: value.Real, null: true, noNaN: true}
+		build := func(x sx) string {
+			v := x.leaf()
+			doc, path := x.place()
+			return fmt.Sprintf(`(CASE WHEN %[1]s IS NULL THEN NULL WHEN regexp_full_match(%[1]s, '-?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,2})?') THEN CAST(%[1]s AS DOUBLE) WHEN json_type(%[3]s, %[4]s) = 'VARCHAR' THEN %[2]s ELSE %[5]s END)`,
+				v, realText(v), doc, path, fail())
+		}
+		kept := false
+		if out.sql, kept = x.kept("toreal", c.T, build, 1); !kept {
+			out.sql = build(x)
+		}
+		return out, true
 	}
 	return sx{}, false
 }
@@ -179,17 +205,27 @@ func tobool(s scope, c *plan.Call) (sx, bool) {
 	if !ok || c.T != value.Bool {
 		return sx{}, false
 	}
-	v := x.sql
+	out := sx{t: value.Bool, null: true}
 	switch x.t {
 	case value.Bool:
 		return x, true
 	case value.Int, value.Long:
 		return sx{sql: "(" + x.sql + " <> 0)", t: value.Bool, null: x.null}, true
 	case value.Dynamic:
-		v = x.leaf()
+		build := func(x sx) string { return boolOf(x.leaf()) }
+		kept := false
+		if out.sql, kept = x.kept("tobool", c.T, build, 1); !kept {
+			out.sql = build(x)
+		}
+		return out, true
 	case value.String:
-	default:
-		return sx{}, false
+		out.sql = boolOf(x.sql)
+		return out, true
 	}
-	return sx{sql: fmt.Sprintf(`(CASE WHEN %[1]s IN ('true', 'True', 'TRUE') THEN TRUE WHEN %[1]s IN ('false', 'False', 'FALSE') THEN FALSE WHEN %[1]s IS NULL THEN NULL WHEN regexp_matches(lower(%[1]s), '[0-9]|true|false|\[|\{') THEN %[2]s ELSE NULL END)`, v, fail()), t: value.Bool, null: true}, true
+	return sx{}, false
+}
+
+// boolOf reads text as a bool.
+func boolOf(v string) string {
+	return fmt.Sprintf(`(CASE WHEN %[1]s IN ('true', 'True', 'TRUE') THEN TRUE WHEN %[1]s IN ('false', 'False', 'FALSE') THEN FALSE WHEN %[1]s IS NULL THEN NULL WHEN regexp_matches(lower(%[1]s), '[0-9]|true|false|\[|\{') THEN %[2]s ELSE NULL END)`, v, fail())
 }

@@ -31,6 +31,7 @@ type Relation struct {
 	SQL     string   // stands after FROM, parenthesised
 	Where   string   // a condition on its columns that every row must meet; may be empty
 	Columns []Column // those that the scan asks for and the table has
+	Derived []DerivedColumn
 }
 
 // Column is a column of a relation, stored as kql/value's types are in the lake: datetime as TIMESTAMPTZ, timespan
@@ -55,6 +56,7 @@ type Fragment struct {
 type Lowered struct {
 	Query     *plan.Query
 	Fragments []Fragment
+	Wanted    []Wanted // by table and key
 }
 
 // inexact is how SQL says at run time that it can't give KQL's answer.
@@ -87,7 +89,7 @@ func Mistake(message string) bool {
 
 // Lower says what it can of q in SQL. The query given is not changed.
 func Lower(q *plan.Query, t Tables) (*Lowered, error) {
-	l := &lowering{t: t, maxID: maxExternal(q), subs: map[plan.Expr]plan.Expr{}, calls: table()}
+	l := &lowering{t: t, maxID: maxExternal(q), subs: map[plan.Expr]plan.Expr{}, calls: table(), wants: map[string]*want{}}
 	out := *q
 	out.Shared = make([]*plan.Shared, len(q.Shared))
 	for i, s := range q.Shared {
@@ -102,7 +104,7 @@ func Lower(q *plan.Query, t Tables) (*Lowered, error) {
 	if l.err != nil {
 		return nil, l.err
 	}
-	return &Lowered{Query: &out, Fragments: l.frags}, nil
+	return &Lowered{Query: &out, Fragments: l.frags, Wanted: l.wanted()}, nil
 }
 
 func maxExternal(q *plan.Query) int {

@@ -35,7 +35,7 @@ func logicCalls(m map[string]callFunc) {
 			}
 			x, out := a[0], sx{t: value.Bool}
 			if x.t == value.Dynamic {
-				x.sql, x.null = x.leaf(), true
+				x.sql, x.null = x.leafKept(), true
 			}
 			switch {
 			case x.t == value.String || !x.null:
@@ -64,7 +64,7 @@ func logicCalls(m map[string]callFunc) {
 			case value.String:
 				return sx{sql: "(" + x.sql + op + ")", t: value.Bool}, true
 			case value.Dynamic:
-				return sx{sql: "(coalesce(" + x.leaf() + ", '')" + op + ")", t: value.Bool}, true
+				return sx{sql: "(coalesce(" + x.leafKept() + ", '')" + op + ")", t: value.Bool}, true
 			}
 			return test(want)(s, c)
 		}

@@ -15,6 +15,7 @@ type lowering struct {
 	calls map[string]callFunc
 	lets  int // names given
 	terms int // searches for terms so far
+	wants map[string]*want
 }
 
 // whole lowers a tree that somebody reads by position.

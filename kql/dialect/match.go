@@ -74,11 +74,19 @@ func (s scope) searched(e plan.Expr, words bool) (string, bool) {
 	if !ok {
 		return "", false
 	}
-	t, ok := tostring(x)
-	if ok && words && t.words != "" {
+	t := x
+	if x.t != value.String {
+		if t, ok = tostring(x); !ok {
+			return "", false
+		}
+	}
+	if words && t.words != "" {
+		if t.took != nil {
+			t.took()
+		}
 		return "coalesce(" + t.words + ", '')", true
 	}
-	return t.sql, ok
+	return t.sql, true
 }
 
 // wordsOnly reports whether a needle has only ASCII letters, and one that no number has.

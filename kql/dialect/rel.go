@@ -243,11 +243,13 @@ type sx struct {
 	keys  []key
 	guard func(keys []key) string
 	lets  *lets
+	from  *origin // the stored column that sql is
 
 	noNaN bool   // a real that is never NaN
 	ts    string // of a datetime column in ticks: its TIMESTAMPTZ, which is at most a microsecond less
 	raw   string // of a tostring(): the leaf's own text, which may be null
 	words string // the same where searches for words may read it
+	took  func() // to be called when raw or words is used in place of sql
 }
 
 // stored is the expression as a column of a sub-select.

@@ -38,6 +38,9 @@ func (l *lowering) scan(n *plan.Scan) *rel {
 		default:
 			x.null = x.null && !at.NotNull
 			x.sql = "t." + quoteName(at.Physical)
+			if c.Type == value.Dynamic {
+				x.from = &origin{column: c.Name, at: t, table: n.Table, wants: l.wants}
+			}
 		}
 		r.cols[c.ID] = x
 	}

@@ -13,6 +13,11 @@ import (
 
 var errNoServer = errors.New("this connector needs a running picket")
 
+// CatalogCustom makes connectors of templates' own descriptions, for telling what a playbook needs.
+func CatalogCustom() playbook.CustomAPI {
+	return Custom(Deps{Send: func(*http.Request) (*http.Response, []byte, error) { return nil, nil, errNoServer }})
+}
+
 // Catalog lists every connector that a picket has, for telling what a playbook needs; none of them can be called.
 func Catalog() []playbook.Connector {
 	shipped, err := ShippedDescriptions()

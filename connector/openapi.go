@@ -25,12 +25,20 @@ import (
 // path. A security scheme takes its values from the connection's parameters (by the scheme's name, its header's name,
 // or api_key, username, password, token), else from the vault: NAME-api-key, NAME-username, NAME-password, NAME-token.
 // x-picket-audience signs in with the managed identity for that audience instead.
+//
+// A variable of the first server's URL ("https://{instance}/api") is the connection's parameter of that name, or the
+// vault's NAME-instance; it is a host, or a URL whose host is meant. x-picket-path at an operation is where it goes when
+// that is not its path; x-picket-queries renames query parameters, and sets those that are written NAME=value.
 type Description struct {
 	Name       string
-	Base       *url.URL
+	Base       *url.URL // without variables; nil when it has some
 	Operations []playbook.Operation
+	server     string // with its variables
 	schemes    []scheme
 	audience   string
+	paths      map[string]string // "GET /operation/{x}" → "/other/{x}"
+	queries    map[string]string // lower-case name → name
+	fixed      map[string]string
 }
 
 type scheme struct {
@@ -44,14 +52,20 @@ const (
 
 // ParseDescription reads an OpenAPI file; name is used when the file doesn't name the API itself.
 func ParseDescription(name string, text []byte) (*Description, error) {
+	return parseDescription(name, text, "")
+}
+
+// parseDescription reads an OpenAPI file; service, when it isn't empty, is where the API is instead.
+func parseDescription(name string, text []byte, service string) (*Description, error) {
 	if len(text) > maxDescription {
 		return nil, fmt.Errorf("the description has %d bytes, the limit is %d", len(text), maxDescription)
 	}
 	var doc struct {
 		Swagger  string
-		OpenAPI  string `yaml:"openapi"`
-		Name     string `yaml:"x-picket-api"`
-		Audience string `yaml:"x-picket-audience"`
+		OpenAPI  string   `yaml:"openapi"`
+		Name     string   `yaml:"x-picket-api"`
+		Audience string   `yaml:"x-picket-audience"`
+		Queries  []string `yaml:"x-picket-queries"`
 		Host     string
 		BasePath string `yaml:"basePath"`
 		Schemes  []string
@@ -68,7 +82,19 @@ func ParseDescription(name string, text []byte) (*Description, error) {
 	if doc.Swagger == "" && doc.OpenAPI == "" {
 		return nil, errors.New("the description is not OpenAPI: it has neither 'swagger' nor 'openapi'")
 	}
-	d := &Description{Name: strings.ToLower(doc.Name), audience: doc.Audience}
+	d := &Description{Name: strings.ToLower(doc.Name), audience: doc.Audience, paths: map[string]string{}, queries: map[string]string{}, fixed: map[string]string{}}
+	for _, q := range doc.Queries {
+		from, to, renamed := strings.Cut(q, " to ")
+		name, v, set := strings.Cut(q, "=")
+		switch {
+		case renamed:
+			d.queries[strings.ToLower(strings.TrimSpace(from))] = strings.TrimSpace(to)
+		case set:
+			d.fixed[name] = v
+		default:
+			return nil, fmt.Errorf("x-picket-queries: %q is neither \"name to name\" nor \"name=value\"", q)
+		}
+	}
 	if d.Name == "" {
 		d.Name = strings.ToLower(name)
 	}
@@ -77,6 +103,8 @@ func ParseDescription(name string, text []byte) (*Description, error) {
 	}
 	base := ""
 	switch {
+	case service != "":
+		base = service
 	case len(doc.Servers) > 0:
 		base = doc.Servers[0].URL
 	case doc.Host != "":
@@ -85,11 +113,14 @@ func ParseDescription(name string, text []byte) (*Description, error) {
 			base = "http://" + doc.Host + doc.BasePath
 		}
 	}
-	u, err := url.Parse(base)
+	d.server = base
+	u, err := url.Parse(serverVariable.ReplaceAllString(base, "x"))
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
 		return nil, fmt.Errorf("the description doesn't say where the API is: its 'host' or first server is %q", base)
 	}
-	d.Base = u
+	if !serverVariable.MatchString(base) {
+		d.Base = u
+	}
 	for path, item := range doc.Paths {
 		for method, op := range item {
 			switch strings.ToLower(method) {
@@ -102,7 +133,13 @@ func ParseDescription(name string, text []byte) (*Description, error) {
 				title, _ = o["summary"].(string)
 			}
 			// Logic Apps' own descriptions begin paths with the connection; calls don't have it.
-			d.Operations = append(d.Operations, playbook.Operation{Method: strings.ToUpper(method), Path: strings.TrimPrefix(path, "/{connectionId}"), Title: title})
+			o := playbook.Operation{Method: strings.ToUpper(method), Path: strings.TrimPrefix(path, "/{connectionId}"), Title: title}
+			d.Operations = append(d.Operations, o)
+			if x, ok := op.(map[string]any); ok {
+				if to, _ := x["x-picket-path"].(string); to != "" {
+					d.paths[o.Method+" "+o.Path] = to
+				}
+			}
 		}
 	}
 	if len(d.Operations) == 0 || len(d.Operations) > maxOperations {
@@ -132,6 +169,8 @@ func ParseDescription(name string, text []byte) (*Description, error) {
 	}
 	return d, nil
 }
+
+var serverVariable = regexp.MustCompile(`\{([A-Za-z0-9_]+)\}`)
 
 type secScheme struct{ Type, In, Name, Scheme string }
 
@@ -181,6 +220,28 @@ func ShippedDescriptions() ([]*Description, error) {
 	return out, nil
 }
 
+// Custom makes connectors of templates' own descriptions (see [playbook.Deps.CustomAPI]).
+func Custom(d Deps) playbook.CustomAPI {
+	if d.Send == nil {
+		return nil
+	}
+	return func(name string, text []byte, service string) (playbook.Connector, error) {
+		x, err := parseDescription(name, text, service)
+		if err != nil {
+			return nil, err
+		}
+		if x.Base != nil { // calls write the base path or leave it out
+			if p := "/" + strings.Trim(x.Base.Path, "/"); p != "/" {
+				for _, o := range x.Operations {
+					x.Operations = append(x.Operations, playbook.Operation{Method: o.Method, Path: p + o.Path, Title: o.Title})
+				}
+			}
+		}
+		x.Name = name
+		return &rest{x, d.Send, d.Secret, d.Identity}, nil
+	}
+}
+
 // rest is a connector made of a description.
 type rest struct {
 	*Description
@@ -192,18 +253,103 @@ type rest struct {
 func (c *rest) API() string                      { return c.Name }
 func (c *rest) Operations() []playbook.Operation { return c.Description.Operations }
 
+var hostText = regexp.MustCompile(`^[A-Za-z0-9.-]+(:\d{1,5})?$`)
+
+// base is where the API is for a connection; why says what is not set up.
+func (c *rest) base(ctx context.Context, r *playbook.Request) (u *url.URL, why string) {
+	if c.Base != nil {
+		b := *c.Base
+		return &b, ""
+	}
+	missing := ""
+	text := serverVariable.ReplaceAllStringFunc(c.server, func(m string) string {
+		name := m[1 : len(m)-1]
+		v := strings.TrimSpace(c.value(ctx, r, name, name))
+		if x, err := url.Parse(v); err == nil && x.Host != "" {
+			v = x.Host
+		}
+		if !hostText.MatchString(v) {
+			missing = name
+		}
+		return v
+	})
+	if missing != "" {
+		return nil, fmt.Sprintf("The connection of the connector '%s' has no '%s' that is a host: give it the parameter, or set it with 'picket secret set %s-%s'.", c.Name, missing, c.Name, missing)
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" {
+		return nil, fmt.Sprintf("The connector '%s' has no address.", c.Name)
+	}
+	return u, ""
+}
+
+// target is the path that an operation's request goes to.
+func (c *rest) target(r *playbook.Request) string {
+	for _, o := range c.Description.Operations {
+		to := c.paths[o.Method+" "+o.Path]
+		if to == "" || !strings.EqualFold(o.Method, r.Method) || !playbook.MatchPath(o.Path, r.Path) {
+			continue
+		}
+		from, have := strings.Split(strings.Trim(o.Path, "/"), "/"), strings.Split(strings.Trim(r.Path, "/"), "/")
+		for i, s := range from {
+			if strings.HasPrefix(s, "{") && strings.HasSuffix(s, "}") && i < len(have) {
+				to = strings.ReplaceAll(to, s, have[i])
+			}
+		}
+		return to
+	}
+	// A template's own description may have its paths with or without the base path before them.
+	if c.Base != nil {
+		if p := strings.Trim(c.Base.EscapedPath(), "/"); p != "" && strings.HasPrefix(strings.ToLower(strings.TrimLeft(r.Path, "/")), strings.ToLower(p)+"/") {
+			for _, o := range c.Description.Operations {
+				if strings.EqualFold(o.Method, r.Method) && playbook.MatchPath(o.Path, r.Path) && strings.HasPrefix(strings.Trim(o.Path, "/"), p+"/") {
+					return strings.TrimLeft(r.Path, "/")[len(p):]
+				}
+			}
+		}
+	}
+	return r.Path
+}
+
+// value finds a value of a connection: a parameter under one of its names, or the vault's.
+func (c *rest) value(ctx context.Context, r *playbook.Request, vault string, names ...string) string {
+	for _, n := range names {
+		if v, _, ok := r.Parameters.Find(n); ok && n != "" {
+			if s := expr.Text(v); s != "" {
+				return s
+			}
+		}
+	}
+	if c.secret != nil {
+		if s, err := c.secret(ctx, c.Name+"-"+vault, ""); err == nil {
+			return s.Value
+		}
+	}
+	return ""
+}
+
 func (c *rest) Call(ctx context.Context, r *playbook.Request) (*playbook.Response, error) {
-	u := *c.Base
-	raw := strings.TrimRight(u.EscapedPath(), "/") + "/" + strings.TrimLeft(r.Path, "/")
+	u, why := c.base(ctx, r)
+	if why != "" {
+		return problem(401, "ConnectionNotSetUp", why), nil
+	}
+	raw := strings.TrimRight(u.EscapedPath(), "/") + "/" + strings.TrimLeft(c.target(r), "/")
 	path, err := url.PathUnescape(raw)
 	if err != nil || strings.Contains(raw, "?") || strings.Contains("/"+path+"/", "/../") {
 		return problem(400, "BadRequest", "The operation's path is not valid."), nil
 	}
 	u.Path, u.RawPath = path, raw
 	q := u.Query()
+	for n, v := range c.fixed {
+		q.Set(n, v)
+	}
 	for _, m := range r.Queries.Members() {
 		if m.Value != nil && !strings.EqualFold(m.Name, "queryParametersSingleEncoded") {
-			q.Set(m.Name, expr.Text(m.Value))
+			n := m.Name
+			if to := c.queries[strings.ToLower(n)]; to != "" {
+				n = to
+			}
+			q.Set(n, expr.Text(m.Value))
 		}
 	}
 	u.RawQuery = q.Encode()
@@ -219,6 +365,7 @@ func (c *rest) Call(ctx context.Context, r *playbook.Request) (*playbook.Respons
 		req.Body, req.ContentLength = http.NoBody, 0
 	}
 	req.Header.Set("x-ms-client-request-id", r.ActionRunID)
+	req.Header.Set("Idempotency-Key", r.ActionRunID)
 	for _, m := range r.Headers.Members() {
 		if v := expr.Text(m.Value); !strings.ContainsAny(m.Name+v, "\r\n\x00") {
 			req.Header.Set(m.Name, v)
@@ -245,21 +392,7 @@ func (c *rest) Call(ctx context.Context, r *playbook.Request) (*playbook.Respons
 
 // sign adds the connection's credentials; why says what is not set up.
 func (c *rest) sign(ctx context.Context, r *playbook.Request, req *http.Request) (why string, err error) {
-	find := func(vault string, names ...string) string {
-		for _, n := range names {
-			if v, _, ok := r.Parameters.Find(n); ok && n != "" {
-				if s := expr.Text(v); s != "" {
-					return s
-				}
-			}
-		}
-		if c.secret != nil {
-			if s, err := c.secret(ctx, c.Name+"-"+vault, ""); err == nil {
-				return s.Value
-			}
-		}
-		return ""
-	}
+	find := func(vault string, names ...string) string { return c.value(ctx, r, vault, names...) }
 	missing := func(what ...string) string {
 		return fmt.Sprintf("The connection of the connector '%s' has no %s: give it the parameter, or set it with 'picket secret set %s-%s'.", c.Name, strings.Join(what, " and no "), c.Name, what[0])
 	}

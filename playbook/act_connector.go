@@ -60,6 +60,9 @@ func (e *Engine) connector(api string) Connector {
 			return c
 		}
 	}
+	if c, ok := e.customs.Load(strings.ToLower(api)); ok {
+		return c.(Connector)
+	}
 	return nil
 }
 

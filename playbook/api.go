@@ -42,12 +42,19 @@ type Deps struct {
 	// by name before a run; an error refuses those of this function and says why.
 	Function func(ctx context.Context, app, name string) (rawURL string, err error)
 
+	// CustomAPI makes a connector of a template's own connector (Microsoft.Web/customApis): its OpenAPI text, and the URL
+	// of the service where the template names one. nil: such resources are left out and listed as needs.
+	CustomAPI CustomAPI
+
 	// Trial, when set, makes the engine one that only tries workflows out.
 	Trial *Trial
 
 	// Event is told about every finished trigger, action and run, after it is recorded. It must not block.
 	Event func(Event)
 }
+
+// CustomAPI makes a connector of an OpenAPI text; service is where it runs, "" for where the text says.
+type CustomAPI func(name string, openAPI []byte, service string) (Connector, error)
 
 // Retention says how long runs that have ended, and what triggers did, are kept. Runs that go on are never deleted.
 type Retention struct {

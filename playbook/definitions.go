@@ -44,7 +44,8 @@ func place(res *arm.Result, x *arm.Resource) func(path []string) (int, int) {
 }
 
 // Needs lists what a template's workflows use of connectors, and what they need and don't find, without deploying it.
-func Needs(ctx context.Context, template []byte, parameters map[string]any, connectors []Connector) (_ []Use, _ []Need, err error) {
+// custom may be nil (see [Deps.CustomAPI]).
+func Needs(ctx context.Context, template []byte, parameters map[string]any, connectors []Connector, custom CustomAPI) (_ []Use, _ []Need, err error) {
 	dir, err := os.MkdirTemp("", "picket-check-")
 	if err != nil {
 		return nil, nil, err
@@ -56,7 +57,7 @@ func Needs(ctx context.Context, template []byte, parameters map[string]any, conn
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	e, err := New(Deps{
-		DB: db, KeyFile: filepath.Join(dir, "key"), PublicURL: "https://picket.invalid", Log: slog.New(slog.DiscardHandler), Connectors: connectors,
+		DB: db, KeyFile: filepath.Join(dir, "key"), PublicURL: "https://picket.invalid", Log: slog.New(slog.DiscardHandler), Connectors: connectors, CustomAPI: custom,
 		// Which functions are mapped to URLs is known to the server that the template is deployed on.
 		Function: func(context.Context, string, string) (string, error) { return "https://picket.invalid", nil },
 	})

@@ -22,10 +22,6 @@ type planned struct {
 	enabled bool
 }
 
-type plannedConnection struct {
-	connection
-}
-
 // Deploy evaluates a template, checks every workflow in it, and stores workflows and connections in one commit.
 // Nothing is stored when anything is wrong; what is missing here is listed in Needs and doesn't stop it.
 func (e *Engine) Deploy(ctx context.Context, r DeployRequest) (*Deployment, error) {
@@ -36,8 +32,9 @@ func (e *Engine) Deploy(ctx context.Context, r DeployRequest) (*Deployment, erro
 	}
 	secrets := res.Secrets()
 	now := e.now()
-	p := &pending{connections: map[string]string{}, workflows: map[string]bool{}}
-	var conns []*plannedConnection
+	p := &pending{connections: map[string]string{}, workflows: map[string]bool{}, apis: map[string]Connector{}}
+	var apis []*plannedAPI
+	var conns []*connection
 	var flows []*planned
 	dep := &Deployment{Outputs: res.Outputs}
 	count := 0
@@ -52,6 +49,14 @@ func (e *Engine) Deploy(ctx context.Context, r DeployRequest) (*Deployment, erro
 			c := connectionFrom(x)
 			p.connections[strings.ToLower(c.name)] = c.api
 			conns = append(conns, c)
+		case "microsoft.web/customapis":
+			a, why := e.customAPI(x)
+			if a == nil {
+				dep.Needs = append(dep.Needs, Need{Kind: "resource", Name: x.Type, Where: x.Name, Message: fmt.Sprintf("The template makes the connector '%s', which this picket can't take: %s.", x.Name, why)})
+				continue
+			}
+			p.apis[a.name] = a.connector
+			apis = append(apis, a)
 		case "microsoft.logic/workflows":
 			if r.Name != "" && count == 1 {
 				x.Name = r.Name
@@ -85,8 +90,8 @@ func (e *Engine) Deploy(ctx context.Context, r DeployRequest) (*Deployment, erro
 		}
 		dep.Needs = append(dep.Needs, Need{Kind: "value", Name: m.Path, Where: where, Message: fmt.Sprintf("A value of the template (%s) is left empty: %s.", where, m.Msg)})
 	}
-	if len(flows) == 0 && len(conns) == 0 {
-		return nil, fail(400, "InvalidTemplate", "The template has neither a workflow (Microsoft.Logic/workflows) nor a connection (Microsoft.Web/connections).")
+	if len(flows) == 0 && len(conns) == 0 && len(apis) == 0 {
+		return nil, fail(400, "InvalidTemplate", "The template has neither a workflow (Microsoft.Logic/workflows) nor a connection (Microsoft.Web/connections) nor a connector of its own (Microsoft.Web/customApis).")
 	}
 	for _, f := range flows {
 		seen := e.examine(ctx, f.w, p)
@@ -112,6 +117,11 @@ func (e *Engine) Deploy(ctx context.Context, r DeployRequest) (*Deployment, erro
 				return fmt.Errorf("store connection %s: %w", c.name, err)
 			}
 		}
+		for _, a := range apis {
+			if err := e.putAPI(tx, a, now); err != nil {
+				return err
+			}
+		}
 		for _, f := range flows {
 			if err := e.putWorkflow(tx, f, now); err != nil {
 				return err
@@ -121,6 +131,9 @@ func (e *Engine) Deploy(ctx context.Context, r DeployRequest) (*Deployment, erro
 	})
 	if err != nil {
 		return nil, err
+	}
+	for _, a := range apis {
+		e.customs.Store(a.name, a.connector)
 	}
 	e.rescheduled()
 	return dep, nil
@@ -220,8 +233,8 @@ func (e *Engine) bareDefinition(r DeployRequest, o *expr.Object, bare bool) (*ar
 	}}}, nil
 }
 
-func connectionFrom(x *arm.Resource) *plannedConnection {
-	c := &plannedConnection{connection{name: x.Name, parameters: &expr.Object{}}}
+func connectionFrom(x *arm.Resource) *connection {
+	c := &connection{name: x.Name, parameters: &expr.Object{}}
 	id, _ := object(x.Properties.Value("api")).Value("id").(string)
 	if id == "" {
 		id, _ = object(x.Properties.Value("api")).Value("name").(string)

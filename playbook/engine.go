@@ -27,6 +27,7 @@ type Engine struct {
 	public  *url.URL
 
 	versions sync.Map // version id → *version0
+	customs  sync.Map // API's lower-case name → Connector, of templates
 
 	batches sync.Mutex // one release at a time
 
@@ -91,7 +92,7 @@ func New(d Deps) (*Engine, error) {
 		return nil, err
 	}
 	e.guard.own = e.ownCallback
-	if err := e.loadVault(context.Background()); err != nil {
+	if err := errors.Join(e.loadVault(context.Background()), e.loadAPIs(context.Background())); err != nil {
 		return nil, err
 	}
 	go e.commits.run(e.stopped)

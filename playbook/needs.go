@@ -57,6 +57,7 @@ func (e *Engine) examine(ctx context.Context, w *workflow, p *pending) *needList
 type pending struct {
 	connections map[string]string // lower name → API
 	workflows   map[string]bool   // lower name
+	apis        map[string]Connector
 }
 
 type needList struct {
@@ -252,6 +253,9 @@ func (n *needList) connection(where string, in *expr.Object, method string) {
 		return
 	}
 	c := n.e.connector(api)
+	if c == nil && n.p != nil {
+		c = n.p.apis[strings.ToLower(api)]
+	}
 	path, _ := in.Value("path").(string)
 	form := pathForm(path)
 	if method == "" {

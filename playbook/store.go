@@ -53,6 +53,7 @@ CREATE INDEX playbook_secret_by ON playbook_secret(name);
 `}, {Room: "playbook", Step: 4, SQL: `
 ALTER TABLE playbook_trigger ADD COLUMN polling INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX playbook_run_ended ON playbook_run(ended) WHERE ended > 0;
+CREATE TABLE playbook_api(name TEXT PRIMARY KEY COLLATE NOCASE, service TEXT NOT NULL, openapi BLOB NOT NULL, changed INTEGER NOT NULL);
 `}}
 }
 

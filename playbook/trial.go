@@ -111,7 +111,8 @@ func (r *run) try(ctx context.Context, a *definition.Action, f *frame, rec *reco
 // TryRequest is a template to try out.
 type TryRequest struct {
 	Deploy     DeployRequest
-	Workflow   string // "" when the template has one
+	Also       []DeployRequest // deployed before it: workflows that it calls
+	Workflow   string          // "" when the template has one
 	Trigger    string // "" for the first
 	Input      TriggerInput
 	Connectors []Connector
@@ -185,6 +186,12 @@ func Try(ctx context.Context, q TryRequest) (_ *Tried, err error) {
 		<-kept
 	}()
 	q.Deploy.AllowNeeds, q.Deploy.Validate = true, false
+	for _, a := range q.Also {
+		a.AllowNeeds, a.Validate = true, false
+		if _, err := e.Deploy(ctx, a); err != nil {
+			return nil, err
+		}
+	}
 	dep, err := e.Deploy(ctx, q.Deploy)
 	if err != nil {
 		return nil, err

@@ -129,7 +129,7 @@ func validateFile(ctx context.Context, path string) ([]playbook.Use, []playbook.
 		return nil, nil, err
 	}
 	text = []byte(strings.TrimPrefix(string(text), "\ufeff"))
-	return playbook.Needs(ctx, text, playbook.MadeUpParameters(text), connector.Catalog())
+	return playbook.Needs(ctx, text, playbook.MadeUpParameters(text), connector.Catalog(), connector.CatalogCustom())
 }
 
 // bare says that a file holds a workflow definition rather than a template.

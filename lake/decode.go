@@ -1,6 +1,7 @@
 package lake
 
 import (
+	"encoding/json"
 	"fmt"
 	"picket/kql/value"
 	"strconv"
@@ -15,15 +16,28 @@ import (
 // reader: it keeps every digit, takes all text forms that KQL knows, and says which row and column is wrong.
 func DecodeRows(text []byte, columns value.Schema, keys []string) (*value.Frame, error) {
 	at := map[string][]int{}
+	decimals := false // their digits must not pass through a float
 	for i, c := range columns {
 		k := c.Name
 		if keys != nil {
 			k = keys[i]
 		}
 		at[k] = append(at[k], i)
+		decimals = decimals || c.Type == value.Decimal
 	}
 	var rows []*value.Bag
-	err := EachObject(text, func(b *value.Bag) error { rows = append(rows, b); return nil })
+	var raws []map[string]json.RawMessage
+	err := eachObject(text, decimals, func(b *value.Bag, raw []byte) error {
+		rows = append(rows, b)
+		if decimals {
+			var m map[string]json.RawMessage
+			if json.Unmarshal(raw, &m) != nil {
+				m = nil // forms that only KQL's reader takes
+			}
+			raws = append(raws, m)
+		}
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -42,6 +56,12 @@ func DecodeRows(text []byte, columns value.Schema, keys []string) (*value.Frame,
 				continue
 			}
 			for _, i := range at[k] {
+				d := d
+				if columns[i].Type == value.Decimal {
+					if raw := raws[r][k]; len(raw) > 0 && (raw[0] == '-' || '0' <= raw[0] && raw[0] <= '9') {
+						d = string(raw)
+					}
+				}
 				x, err := Convert(d, columns[i].Type)
 				if err != nil {
 					return nil, fmt.Errorf("row %d, column %s: %w", r+1, columns[i].Name, err)
@@ -55,6 +75,11 @@ func DecodeRows(text []byte, columns value.Schema, keys []string) (*value.Frame,
 
 // EachObject hands the JSON objects of a text to f, in order.
 func EachObject(text []byte, f func(*value.Bag) error) error {
+	return eachObject(text, false, func(b *value.Bag, _ []byte) error { return f(b) })
+}
+
+// eachObject hands over each object with its text, where that is wanted.
+func eachObject(text []byte, raw bool, f func(*value.Bag, []byte) error) error {
 	if !utf8.Valid(text) {
 		at := 0
 		for r, n := utf8.DecodeRune(text); r != utf8.RuneError || n > 1; r, n = utf8.DecodeRune(text[at:]) {
@@ -68,12 +93,20 @@ func EachObject(text []byte, f func(*value.Bag) error) error {
 		if err != nil {
 			return err
 		}
+		var raws []json.RawMessage
+		if raw && json.Unmarshal(text, &raws) != nil {
+			raws = nil
+		}
 		for i, x := range d.([]any) {
 			b, ok := x.(*value.Bag)
 			if !ok {
 				return fmt.Errorf("element %d is no JSON object", i+1)
 			}
-			if err := f(b); err != nil {
+			var one []byte
+			if i < len(raws) {
+				one = raws[i]
+			}
+			if err := f(b, one); err != nil {
 				return err
 			}
 		}
@@ -96,7 +129,11 @@ func EachObject(text []byte, f func(*value.Bag) error) error {
 		if !ok {
 			return fmt.Errorf("value %d is no JSON object", n)
 		}
-		if err := f(b); err != nil {
+		var own []byte
+		if raw {
+			own = []byte(one)
+		}
+		if err := f(b, own); err != nil {
 			return err
 		}
 	}

@@ -70,3 +70,27 @@ func TestLargeTexts(t *testing.T) {
 		t.Fatal(n)
 	}
 }
+
+func TestDecimalsKeepTheirDigits(t *testing.T) {
+	l := openLake(t, Options{})
+	numbers := []string{"123456789012345678901", "0.1234567890123456789", "-5e3", "1.10", "9223372036854775808"}
+	var lines []string
+	for _, n := range numbers {
+		lines = append(lines, `{"m":`+n+`,"k":"x"}`)
+	}
+	for _, text := range []string{strings.Join(lines, "\n"), "[" + strings.Join(lines, ",") + "]"} {
+		mustAppend(t, l, Batch{Table: "T", Columns: cols("m:decimal"), NDJSON: []byte(text)})
+	}
+	got := strings.Fields(rows(t, l, "T", Need{Columns: []string{"m"}}))
+	for _, want := range []string{"123456789012345678901", "0.1234567890123456789", "-5000", "1.1", "9223372036854775808"} {
+		n := 0
+		for _, g := range got {
+			if g == want {
+				n++
+			}
+		}
+		if n != 2 {
+			t.Errorf("%s is there %d times in %v", want, n, got)
+		}
+	}
+}

@@ -31,9 +31,30 @@
 //	guid      UUID
 //	dynamic   VARCHAR, compact JSON; NULL is dynamic(null)
 //
+// A promoted expression ([Lake.Promote]) is a column p$N of the segments, in DuckDB's own type of the expression.
+//
 // Columns carry their KQL names. Of two names that differ only by case the second is stored as name__2;
 // [Column].Physical tells. TenantId and Type are constants of a table and take no room. Every row also has
 // the hidden columns of [Hidden].
+//
+// # Files
+//
+//	LOCK                                   held while the lake is open; the holder's process id
+//	FORMAT                                 the version of the folder ([Format])
+//	lake.duckdb, lake.duckdb.wal           hot rows, catalog, journal
+//	segments/TABLE/day=YYYY-MM-DD/*.parquet  sealed rows; a file never changes
+//	stage/, spill/                         batches on their way in, DuckDB's temporary room; emptied by Open
+//
+// A segment is written and synced before the catalog has it, and removed after the last snapshot that may read it:
+// after a crash there are files without an entry, which Open removes, and never an entry without its file.
+//
+// # Housekeeping
+//
+// [Lake.Run] seals, merges segments by size ([Need] prunes by their bounds), moves rows into the archive and drops
+// them ([Lake.SetRetentions]), rewrites segments for promotions, carries out purges ([Lake.Purge]) and removes old
+// files. Each step is one transaction after which a crash changes nothing, and is tried again when it fails.
+//
+// docs/storage.md tells the same to who runs picket.
 package lake
 
 import (

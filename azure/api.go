@@ -121,7 +121,7 @@ func (a *API) Handler() http.Handler {
 			} else {
 				a.Collector().ServeHTTP(w, r)
 			}
-		case "v1", "v2", "workspaces", "$batch", "datacollectionrules":
+		case "v1", "v1.0", "v2", "workspaces", "$batch", "datacollectionrules":
 			a.serveWire(w, r)
 		case "device":
 			a.DevicePage().ServeHTTP(w, r)

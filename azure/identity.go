@@ -407,8 +407,9 @@ func (is *Issuer) metadata(w http.ResponseWriter, r *http.Request) {
 			"loginEndpoint": b, "audiences": []string{"https://management.core.windows.net/", "https://management.azure.com/", b},
 			"tenant": "common", "identityProvider": "AAD",
 		},
-		"logAnalyticsResourceId": b,
-		"suffixes":               map[string]any{},
+		"logAnalyticsResourceId":   b,
+		"microsoftGraphResourceId": b,
+		"suffixes":                 map[string]any{},
 	}
 	if v := r.URL.Query().Get("api-version"); v != "" && v < "2020" {
 		writeJSON(w, 200, []any{one})

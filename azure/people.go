@@ -347,7 +347,7 @@ func (is *Issuer) grantUser(w http.ResponseWriter, r *http.Request, tenant, gran
 	scope, resource := f.Get("scope"), f.Get("resource")
 	switch grant {
 	case grantDevice:
-		if a = is.pollDevice(w, f.Get("device_code")+f.Get("code"), id); a == nil {
+		if a = is.pollDevice(w, orDefault(f.Get("device_code"), f.Get("code")), id); a == nil {
 			return
 		}
 	case grantCode:

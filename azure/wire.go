@@ -7,13 +7,13 @@ import (
 	"strings"
 )
 
-// wireRoutes are the APIs outside Resource Manager: queries of Log Analytics and of Kusto. Their paths compare
+// wireRoutes are the APIs outside Resource Manager: queries of Log Analytics and of Kusto, ingestion, and Graph. Their paths compare
 // without case too. An empty role is public.
 func (a *API) wireRoutes() []route {
 	query := func(w http.ResponseWriter, r *call) { a.la.query(w, r.Request, r.v("id"), r.who) }
 	resource := func(w http.ResponseWriter, r *call) { a.la.query(w, r.Request, "", r.who) }
 	const arm = "/v1" + armWorkspace
-	return []route{
+	return append(a.graphRoutes(), []route{
 		{"POST", "/v1/$batch", Reader, a.laBatch},
 		{"GET", "/v1/workspaces/{id}/query", Reader, query},
 		{"POST", "/v1/workspaces/{id}/query", Reader, query},
@@ -28,7 +28,7 @@ func (a *API) wireRoutes() []route {
 		{"POST", "/v1/rest/query", Reader, a.kustoV1},
 		{"POST", "/v2/rest/query", Reader, a.kustoV2},
 		{"POST", "/datacollectionrules/{rule}/streams/{stream}", Contributor, a.ingestLogs},
-	}
+	}...)
 }
 
 // wirePath lets an endpoint be configured with and without its version: libraries differ in whether they add

@@ -26,6 +26,7 @@ type Config struct {
 	DNS       string `yaml:"dns"`        // UDP and TCP: DNS tokens; "" is off
 	Syslog    string `yaml:"syslog"`     // UDP and TCP: syslog, CEF, LEEF; "" is off
 	SyslogTLS string `yaml:"syslog-tls"` // TCP with TLS: the same; "" is off
+	OTLP      string `yaml:"otlp"`       // TCP with TLS: OpenTelemetry logs over gRPC; "" is off (HTTP is on --listen)
 	HTTP      string `yaml:"http"`       // plain HTTP on a loopback address: collector, callbacks; "" is off
 
 	PublicURL string `yaml:"public-url"` // how the world reaches --listen
@@ -48,13 +49,30 @@ type Config struct {
 	Threads int           `yaml:"threads"` // DuckDB threads; 0 is 2
 	Delay   time.Duration `yaml:"delay"`   // how long after its end a rule's window is run
 
+	DailyCap         int64 `yaml:"daily-cap"`          // bytes of billable tables taken in a day; 0 is without end
+	DailyCapReset    int   `yaml:"daily-cap-reset"`    // hour (UTC) at which its day begins
+	DailyCapSecurity bool  `yaml:"daily-cap-security"` // the cap holds for tables of security events, too
+
+	OIDC OIDC `yaml:"oidc"`
+
 	// PlaybooksOnIncidents starts every enabled playbook with an incident or alert trigger on each new incident. Off by
-	// default: in Azure deploying such a playbook starts nothing until an automation rule names it, and picket has no
-	// automation rules yet. A person starts one from the incident's page.
+	// default: as in Azure, deploying such a playbook starts nothing until an automation rule names it.
 	PlaybooksOnIncidents bool `yaml:"playbooks-on-incidents"`
 
 	TenantName    string `yaml:"workspace-name"`
 	ResourceGroup string `yaml:"resource-group"`
+}
+
+// OIDC is the provider that people sign in to the page with, beside local accounts.
+type OIDC struct {
+	Issuer       string            `yaml:"issuer"` // "" is off
+	ClientID     string            `yaml:"client-id"`
+	ClientSecret string            `yaml:"client-secret"`
+	Scopes       []string          `yaml:"scopes"`
+	RoleClaim    string            `yaml:"role-claim"`   // "roles" when not given
+	Roles        map[string]string `yaml:"roles"`        // value of the claim → Reader, Responder, Contributor, Owner
+	DefaultRole  string            `yaml:"default-role"` // of who has none; "" lets nobody in without one
+	NameClaim    string            `yaml:"name-claim"`
 }
 
 // SMTP is the server that mail goes through.
@@ -89,7 +107,7 @@ func (c *Config) LoadFile(path string) error {
 		if errors.As(err, &te) { // without the names of Go's types
 			var lines []string
 			for _, l := range te.Errors {
-				lines = append(lines, strings.NewReplacer(" not found in type picket.Config", ": there is no such setting", " not found in type picket.SMTP", ": there is no such setting of smtp", "field ", "key ").Replace(l))
+				lines = append(lines, strings.NewReplacer(" not found in type picket.Config", ": there is no such setting", " not found in type picket.SMTP", ": there is no such setting of smtp", " not found in type picket.OIDC", ": there is no such setting of oidc", "field ", "key ").Replace(l))
 			}
 			return fmt.Errorf("read --config %s: %s", path, strings.Join(lines, "; "))
 		}
@@ -183,7 +201,7 @@ func (c *Config) Validate() error {
 	for _, a := range []struct {
 		flag, addr string
 		needed     bool
-	}{{"--listen", c.Listen, true}, {"--trip", c.Trip, true}, {"--dns", c.DNS, false}, {"--http", c.HTTP, false}, {"--syslog", c.Syslog, false}, {"--syslog-tls", c.SyslogTLS, false}} {
+	}{{"--listen", c.Listen, true}, {"--trip", c.Trip, true}, {"--dns", c.DNS, false}, {"--http", c.HTTP, false}, {"--syslog", c.Syslog, false}, {"--syslog-tls", c.SyslogTLS, false}, {"--otlp", c.OTLP, false}} {
 		if a.addr == "" {
 			if a.needed {
 				return fmt.Errorf("%s: give an address such as 127.0.0.1:8443", a.flag)
@@ -222,6 +240,9 @@ func (c *Config) Validate() error {
 	}
 	if c.Memory < 0 || c.Threads < 0 || c.Delay < 0 {
 		return errors.New("memory, threads and delay: give numbers that are not negative")
+	}
+	if c.DailyCap < 0 || c.DailyCapReset < 0 || c.DailyCapReset > 23 {
+		return errors.New("daily-cap: give bytes, 0 for no cap; daily-cap-reset: give an hour of 0 to 23")
 	}
 	if c.SMTP.Host != "" && c.SMTP.From == "" {
 		return errors.New("smtp.from: give the address that mail comes from")

@@ -9,6 +9,7 @@ import (
 	"picket/connector"
 	"picket/content"
 	"picket/detect"
+	"picket/ingest/usage"
 	"picket/kql/bind"
 	"picket/playbook"
 	"picket/web"
@@ -133,6 +134,9 @@ func (p *Picket) function(name string) (bind.Function, bool) {
 	if f, ok := p.watchlistFunction(name); ok {
 		return f, true
 	}
+	if name == "_LogOperation" {
+		return bind.Function{Name: name, Params: "()", Body: usage.LogOperation}, true
+	}
 	body, ok := content.Function(name)
 	return bind.Function{Name: name, Params: "()", Body: body}, ok
 }
@@ -151,7 +155,8 @@ func (p *Picket) templateResource(function, id string) (any, bool) {
 	case "reference":
 		return map[string]any{"customerId": p.ws.ID, "provisioningState": "Succeeded"}, true
 	case "listkeys":
-		return map[string]any{"primarySharedKey": p.ws.SharedKeys[0], "secondarySharedKey": p.ws.SharedKeys[1]}, true
+		keys := p.azure.SharedKeys()
+		return map[string]any{"primarySharedKey": keys[0], "secondarySharedKey": keys[1]}, true
 	}
 	return nil, false
 }

@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -25,7 +26,9 @@ import (
 	"picket/canary/trip"
 	"picket/detect"
 	"picket/ingest"
+	"picket/ingest/otlp"
 	"picket/ingest/standard"
+	"picket/ingest/usage"
 	"picket/kql/value"
 	"picket/lake"
 	"picket/playbook"
@@ -62,6 +65,9 @@ type WorkspaceInfo struct {
 const (
 	maxConns = 4096            // open connections of a listener
 	bodyTime = 3 * time.Minute // for a whole request; the import of places takes longer
+	// answerTime is for a whole request with its answer: longer than a query may take and a slow line needs, an end
+	// for those that never read.
+	answerTime = 20 * time.Minute
 )
 
 // Picket is an open workspace.
@@ -75,6 +81,9 @@ type Picket struct {
 	trust *trust
 
 	ingest    *ingest.Ingest
+	usage     *usage.Recorder
+	resends   *ingest.Resends
+	otlp      *otlp.Server
 	query     *query.Engine
 	detect    *detect.Detector
 	geo       *geo.DB
@@ -118,7 +127,7 @@ func Open(ctx context.Context, cfg Config) (_ *Picket, err error) {
 	if p.held, err = takeFolder(cfg.Data); err != nil {
 		return nil, err
 	}
-	if p.state, err = state.Open(ctx, filepath.Join(cfg.Data, StateName), settingsMigrations(), azure.Migrations(), detect.Migrations(), canary.Migrations(), playbook.Migrations(), web.Migrations()); err != nil {
+	if p.state, err = state.Open(ctx, filepath.Join(cfg.Data, StateName), settingsMigrations(), azure.Migrations(), detect.Migrations(), canary.Migrations(), playbook.Migrations(), web.Migrations(), usage.Migrations()); err != nil {
 		return nil, err
 	}
 	if err := p.loadWorkspace(ctx); err != nil {
@@ -142,7 +151,13 @@ func Open(ctx context.Context, cfg Config) (_ *Picket, err error) {
 	if err != nil {
 		return nil, err
 	}
-	p.ingest = ingest.New(ingest.Options{Lake: p.lake, Schemas: std})
+	if err := p.openUsage(ctx, std); err != nil {
+		return nil, err
+	}
+	p.ingest = ingest.New(ingest.Options{Lake: p.lake, Schemas: std, Meter: p.usage})
+	if err := p.openShippers(std); err != nil {
+		return nil, err
+	}
 	if p.geo, err = geo.Open(filepath.Join(cfg.Data, "geo")); err != nil {
 		return nil, err
 	}
@@ -185,11 +200,13 @@ func reachable(addr string) string {
 func builtinTables() map[string]value.Schema {
 	sys := value.Schema{{Name: "TenantId", Type: value.String}, {Name: "Type", Type: value.String}}
 	out := map[string]value.Schema{}
-	for name, s := range map[string]value.Schema{
+	schemas := azure.AuditSchemas()
+	maps.Copy(schemas, map[string]value.Schema{
 		"SecurityAlert": detect.AlertSchema, "SecurityIncident": detect.IncidentSchema, "SentinelHealth": detect.HealthSchema, diagnosticsTable: diagnosticsSchema,
 		detect.WatchlistTable: detect.WatchlistSchema,
-		canary.TripTable: canary.TripSchema(),
-	} {
+		canary.TripTable:      canary.TripSchema(),
+	})
+	for name, s := range schemas {
 		all := append(value.Schema{}, s...)
 		for _, c := range sys {
 			if all.Index(c.Name) < 0 {
@@ -277,9 +294,17 @@ func (p *Picket) openWire(ctx context.Context) (err error) {
 		State: p.state, Workspace: p.ws, Collect: p.collect, Query: p.query.Run, Detect: p.detect, Schema: p.query.Schema, Session: session,
 		Ingest: p.ingest, Saved: p.saved, Lake: p.lake, Playbooks: p.playbooks,
 		Audiences: []string{p.publicURL}, PublicURL: p.cfg.PublicURL,
+		People: people{p}, Audit: p.appendAudit, Log: p.log, SaveSharedKeys: p.saveSharedKeys, Settings: p.workspaceSettings,
 	})
 	if err != nil {
 		return err
+	}
+	if set, ok, err := p.azure.LoadSettings(ctx); err != nil {
+		return err
+	} else if ok && set.DailyQuotaGB >= 0 { // set by a client: it stands over the configuration
+		if err := p.workspaceSettings(ctx, set); err != nil {
+			return err
+		}
 	}
 	p.web, err = web.New(ctx, p.webDeps())
 	if err != nil {
@@ -293,9 +318,11 @@ func (p *Picket) openWire(ctx context.Context) (err error) {
 	secrets := p.web.Authenticate(p.secrets())
 	mux.Handle("/api/v1/secrets", secrets)
 	mux.Handle("/api/v1/secrets/", secrets)
+	mux.Handle("POST /api/v1/explain", p.web.Authenticate(http.HandlerFunc(p.explain)))
+	mux.Handle("/api/v1/import", p.web.Authenticate(p.ingest.LoadHandler(p.authorizeTokens)))
 	mux.Handle("GET /api/v1/workspace", p.web.Authenticate(http.HandlerFunc(p.workspaceInfo)))
 	wire := p.web.Authenticate(p.azure.Handler())
-	for _, pat := range []string{"/api/logs", "/api/v1/access", "/api/v1/access/", "/v1/", "/v2/", "/workspaces/", "/$batch", "/dataCollectionRules/", "/providers/", "/providers", "/subscriptions", "/subscriptions/", "/tenants", "/metadata/endpoints", "/common/", "/adfs/", "/organizations/", "/" + p.ws.TenantID + "/"} {
+	for _, pat := range []string{"/api/logs", "/api/v1/access", "/api/v1/access/", "/v1/", "/v2/", "/workspaces/", "/$batch", "/dataCollectionRules/", "/providers/", "/providers", "/subscriptions", "/subscriptions/", "/tenants", "/metadata/endpoints", "/common/", "/adfs/", "/organizations/", "/device", "/" + p.ws.TenantID + "/"} {
 		mux.Handle(pat, wire)
 	}
 	mux.Handle("/workflows/", p.playbooks.InvokeHandler())
@@ -312,14 +339,14 @@ func (p *Picket) openWire(ctx context.Context) (err error) {
 		})
 	}
 	mux.Handle("/", p.web)
-	p.handler = azure.Paths(p.recovered(p.shippers(p.bearerUser(mux))))
+	p.handler = azure.Paths(p.recovered(p.usage.Handler(p.shippers(p.bearerUser(mux)))))
 
 	plain := http.NewServeMux()
 	plain.Handle("/api/logs", p.azure.Collector())
 	plain.Handle("/msi/token", p.azure.MSI())
 	plain.Handle("/workflows/", p.playbooks.InvokeHandler())
 	plain.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	p.plain = p.recovered(p.shippers(plain))
+	p.plain = p.recovered(p.usage.Handler(p.shippers(plain)))
 	return nil
 }
 
@@ -420,9 +447,14 @@ func (p *Picket) Start(ctx context.Context) error {
 	if err := p.startSyslog(run); err != nil {
 		return err
 	}
+	if err := p.startOTLP(run); err != nil {
+		return err
+	}
 	p.loop("trip", func() error { return p.tripSrv.ServeHTTP(run, tripLn) })
 	p.loop("socket", func() error { return p.ServeSocket(run) })
 	p.loop("lake", func() error { return p.lake.Run(run) })
+	p.loop("usage", func() error { return p.usage.Run(run) })
+	p.loop("audit", func() error { return p.azure.Run(run) })
 	p.loop("detect", func() error { return p.detect.Run(run) })
 	p.loop("canary", func() error { return p.canary.Run(run) })
 	p.loop("diagnostics", func() error { return p.diagnose(run) })
@@ -460,7 +492,7 @@ func (p *Picket) loop(name string, f func() error) {
 }
 
 func (p *Picket) serve(name string, ln net.Listener, h http.Handler, t *tls.Config) {
-	s := &http.Server{Handler: h, TLSConfig: t, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: bodyTime, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(p.log.Handler(), slog.LevelDebug)}
+	s := &http.Server{Handler: h, TLSConfig: t, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: bodyTime, WriteTimeout: answerTime, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(p.log.Handler(), slog.LevelDebug)}
 	p.servers = append(p.servers, s)
 	p.loop(name, func() error {
 		if t != nil {

@@ -34,6 +34,14 @@ func (p *Picket) setting(ctx context.Context, key string, create func() string) 
 	return v, nil
 }
 
+// setSetting changes a setting.
+func (p *Picket) setSetting(ctx context.Context, key, v string) error {
+	return p.state.Tx(ctx, func(tx *state.Tx) error {
+		_, err := tx.ExecContext(ctx, `INSERT INTO picket_setting(key, value) VALUES(?,?) ON CONFLICT(key) DO UPDATE SET value=excluded.value`, key, v)
+		return err
+	})
+}
+
 func newKey() string {
 	b := make([]byte, 64)
 	_, _ = rand.Read(b) // never fails (crypto/rand)

@@ -9,10 +9,13 @@ import (
 	"net"
 	"net/http"
 	"picket/azure"
+	"picket/ingest"
 	"picket/ingest/elastic"
+	"picket/ingest/otlp"
 	"picket/ingest/splunk"
 	"picket/ingest/standard"
 	"picket/ingest/syslog"
+	"picket/kql/value"
 	"runtime/debug"
 	"strings"
 )
@@ -22,14 +25,16 @@ const esIndex = "wire-syslog"
 
 // shippers puts what shippers send to (Elasticsearch's _bulk and version probe, Splunk's collector) before next.
 func (p *Picket) shippers(next http.Handler) http.Handler {
-	es := elastic.New(elastic.Options{Collect: p.ingest.Collect, Authenticate: p.authorizeShipper})
-	hec := splunk.New(splunk.Options{Collect: p.ingest.Collect, Authenticate: p.authorizeShipper})
+	es := elastic.New(elastic.Options{Collect: p.ingest.Collect, Authenticate: p.authorizeShipper, Resends: p.resends, Quarantine: p.ingest.Quarantine})
+	hec := splunk.New(splunk.Options{Collect: p.ingest.Collect, Authenticate: p.authorizeShipper, Resends: p.resends, Quarantine: p.ingest.Quarantine})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch path := r.URL.Path; {
 		case strings.HasSuffix(path, "/_bulk"), path == "/_license", path == "/_cat/health", path == "/_cluster/health", path == "/" && elastic.Wants(r):
 			es.ServeHTTP(w, r)
 		case path == "/services/collector", strings.HasPrefix(path, "/services/collector/"):
 			hec.ServeHTTP(w, r)
+		case path == "/v1/logs":
+			p.otlp.ServeHTTP(w, r)
 		default:
 			next.ServeHTTP(w, r)
 		}
@@ -64,6 +69,32 @@ func (p *Picket) authorizeShipper(r *http.Request) error {
 	case !who.Role.Allows(azure.Contributor):
 		return fmt.Errorf("%s has the role %s and %w: that needs %s", who.Name, who.Role, elastic.ErrForbidden, azure.Contributor)
 	}
+	ingest.SetPrincipal(r.Context(), who.Name)
+	return nil
+}
+
+// openShippers makes what shippers send to.
+func (p *Picket) openShippers(std map[string]value.Schema) (err error) {
+	p.resends = p.ingest.NewResends(0)
+	p.otlp, err = otlp.New(otlp.Options{
+		Store: p.ingest.Frame, Schema: std["OTelLogs"], Authenticate: p.authorizeShipper, Forbidden: func(err error) bool { return errors.Is(err, elastic.ErrForbidden) },
+		Resends: p.resends, Quarantine: p.ingest.Quarantine, Refused: p.usage.Refused, Log: p.log,
+	})
+	return err
+}
+
+// startOTLP binds the listener of OpenTelemetry logs over gRPC.
+func (p *Picket) startOTLP(ctx context.Context) error {
+	if p.cfg.OTLP == "" {
+		return nil
+	}
+	ln, err := net.Listen("tcp", p.cfg.OTLP)
+	if err != nil {
+		return listenError("otlp", p.cfg.OTLP, err)
+	}
+	p.loop("otlp", func() error {
+		return p.otlp.Serve(ctx, ln, &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"h2"}, Certificates: []tls.Certificate{p.trust.cert}})
+	})
 	return nil
 }
 

@@ -3,7 +3,8 @@
 //
 //	go run ./bench/kql -rows 1000000
 //
-// Each question stands in queries/ as name.kql and name.sql; {T} in the SQL is the table.
+// Each question stands in queries/ as name.kql and name.sql; {T} in the SQL is the table. Those in queries/promoted
+// read inside a dynamic column, and beside each stands the same over typed columns.
 package main
 
 import (
@@ -62,6 +63,9 @@ func run(rows, best int, dir, only string, explain, goOnly, seal bool) error {
 	}
 	names, err := questions.ReadDir("queries")
 	if err != nil {
+		return err
+	}
+	if err := demote(ctx, l); err != nil {
 		return err
 	}
 	e := query.New(query.Options{Lake: l})
@@ -128,7 +132,7 @@ func run(rows, best int, dir, only string, explain, goOnly, seal bool) error {
 	if n > 0 {
 		fmt.Printf("geometric mean of the ratios: %.2f over %d questions, %d rows\n", math.Exp(logSum/float64(n)), n, rows)
 	}
-	return nil
+	return promoted(ctx, l, best, only, explain, seal)
 }
 
 // load fills the table when it is empty.

@@ -41,13 +41,14 @@ func (l *Lake) Backup(ctx context.Context, dir string) (commit int64, err error)
 		cat = l.cat
 		l.mu.Unlock()
 		commit = l.commit
-		for _, name := range []string{"lake.duckdb", "lake.duckdb.wal"} {
-			err := l.copyFile(filepath.Join(l.o.Dir, name), filepath.Join(dir, name))
-			if err != nil && !(name == "lake.duckdb.wal" && errors.Is(err, fs.ErrNotExist)) {
-				return err
-			}
+		if err := l.copyFrom(l.own, filepath.Join(dir, "lake.duckdb")); err != nil {
+			return err
 		}
-		return nil
+		err := l.copyFile(l.dbPath()+".wal", filepath.Join(dir, "lake.duckdb.wal"))
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
 	})
 	if err != nil {
 		return fail(err)
@@ -92,6 +93,10 @@ func (l *Lake) copyFile(from, to string) error {
 		return err
 	}
 	defer in.Close()
+	return l.copyFrom(in, to)
+}
+
+func (l *Lake) copyFrom(in *os.File, to string) error {
 	st, err := in.Stat()
 	if err != nil {
 		return err
@@ -100,7 +105,7 @@ func (l *Lake) copyFile(from, to string) error {
 	if err != nil {
 		return err
 	}
-	n, err := io.Copy(out, io.LimitReader(in, st.Size()))
+	n, err := io.Copy(out, io.NewSectionReader(in, 0, st.Size()))
 	if err == nil && n != st.Size() {
 		err = io.ErrShortWrite
 	}
@@ -108,7 +113,7 @@ func (l *Lake) copyFile(from, to string) error {
 		err = cerr
 	}
 	if err != nil {
-		return fmt.Errorf("copy %s: %w", from, err)
+		return fmt.Errorf("copy %s: %w", in.Name(), err)
 	}
 	return file.SyncAll(l.o.Files, to, st.Size())
 }

@@ -125,6 +125,10 @@ func (l *Lake) work(group []*request) {
 			bad.finish(err)
 			group = slices.DeleteFunc(group, func(r *request) bool { return r == bad })
 		default:
+			if errors.Is(err, ErrFull) && !l.full {
+				l.full = true
+				l.tell(EventFull, "", err.Error())
+			}
 			for _, r := range group {
 				r.finish(err)
 			}
@@ -316,6 +320,10 @@ func (l *Lake) try(group []*request) (bad *request, err error) {
 
 	// publish
 	l.commit, l.received = commit, received
+	if l.full && isAppend {
+		l.full = false
+		l.tell(EventRoom, "", "rows are taken again")
+	}
 	for k, d := range ops {
 		l.ops[k] = d
 	}
@@ -470,6 +478,7 @@ func (l *Lake) fail(point string) error {
 // next commit, as soon as no snapshot holds the old one.
 func (l *Lake) broken(err error) error {
 	slog.Error("lake: the database is opened anew", "error", err)
+	l.tell(EventReopened, "", err.Error())
 	l.mu.Lock()
 	l.down = errReopen
 	if l.w != nil {

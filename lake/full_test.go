@@ -46,7 +46,8 @@ func TestFullDisk(t *testing.T) {
 			t.Parallel()
 			disk := smallDisk(t, 64)
 			dir := filepath.Join(disk, "lake")
-			l := openLake(t, Options{Dir: dir})
+			events := make(chan Event, 100)
+			l := openLake(t, Options{Dir: dir, Event: func(e Event) { events <- e }})
 			l.reserve = c.reserve
 			next, acked := 0, map[int]bool{}
 			add := func() error {
@@ -112,6 +113,13 @@ func TestFullDisk(t *testing.T) {
 				}
 			}
 			check("running")
+			kinds := map[EventKind]int{}
+			for kinds[EventRoom] < 2 {
+				kinds[(<-events).Kind]++
+			}
+			if kinds[EventFull] != 2 {
+				t.Fatal(kinds)
+			}
 			if err := l.Close(); err != nil {
 				t.Fatal(err)
 			}

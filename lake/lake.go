@@ -79,6 +79,8 @@ type Options struct {
 	// Fail, when set, is called at the named points of a commit and of sealing; its error is returned in place
 	// of going on (or it kills the process): "append", "commit", "committed", "sealed", "unlink". For tests.
 	Fail func(point string) error
+	// Event, when set, is told what an operator should know, one after the other from one goroutine; it may use the lake.
+	Event func(Event)
 	// Files is what the lake writes its own files through (not DuckDB's database); default file.OS.
 	Files file.FS
 }

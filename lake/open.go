@@ -30,6 +30,7 @@ type Lake struct {
 	mu     sync.Mutex
 	cond   *sync.Cond // a reader came back, or the database was opened anew
 	db     *duck.DB
+	own    *os.File // the database file, for copying: closing another handle would drop the lock that DuckDB has on it
 	idle   []*duck.Conn
 	busy   map[*duck.Conn]context.CancelCauseFunc // lent to snapshots
 	down   error                                  // set while no reader may begin
@@ -50,6 +51,7 @@ type Lake struct {
 	walInode      uint64
 	writeSeen     int64 // bytes taken since the last checkpoint
 	checkpointTry time.Time
+	full          bool  // the last append failed for want of room
 	reserve       int64 // room on the disk that appends leave free
 
 	purgeClean   map[string]map[int64]bool // of Run: generations and segments without rows of a purge
@@ -61,6 +63,7 @@ type Lake struct {
 	quit   chan struct{}
 	gone   chan struct{} // the committer ended
 	wake   chan struct{} // something may be sealed
+	events chan Event
 	closed sync.Once
 	subs   subscribers
 }
@@ -112,7 +115,7 @@ func Open(ctx context.Context, o Options) (*Lake, error) {
 	}
 	l := &Lake{
 		o: o, cats: map[int64]*catalog{}, holds: map[*Snapshot]int64{}, busy: map[*duck.Conn]context.CancelCauseFunc{},
-		in: make(chan *request), quit: make(chan struct{}), gone: make(chan struct{}), wake: make(chan struct{}, 1),
+		in: make(chan *request), quit: make(chan struct{}), gone: make(chan struct{}), wake: make(chan struct{}, 1), events: make(chan Event, eventQueue),
 		reserve: reserveBytes, minAged: minAged,
 	}
 	l.cond = sync.NewCond(&l.mu)
@@ -127,6 +130,7 @@ func Open(ctx context.Context, o Options) (*Lake, error) {
 	}
 	go l.committer()
 	go l.subs.run()
+	go l.tellEvents()
 	return l, nil
 }
 
@@ -161,9 +165,15 @@ func (l *Lake) openDB(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	own, err := os.Open(l.dbPath())
+	if err != nil {
+		db.Close()
+		return err
+	}
 	w, err := db.Conn()
 	if err != nil {
 		db.Close()
+		own.Close()
 		return err
 	}
 	_, err = w.Exec(ctx, fmt.Sprintf(`SET GLOBAL TimeZone='UTC'; SET GLOBAL parquet_metadata_cache=true; SET GLOBAL allowed_directories=[%s]; SET GLOBAL enable_external_access=false; SET GLOBAL lock_configuration=true`, duck.Text(l.o.Dir+string(filepath.Separator))))
@@ -176,10 +186,11 @@ func (l *Lake) openDB(ctx context.Context) error {
 	if err != nil {
 		w.Close()
 		db.Close()
+		own.Close()
 		return err
 	}
 	l.mu.Lock()
-	l.db, l.w = db, w
+	l.db, l.w, l.own = db, w, own
 	l.mu.Unlock()
 	l.walInode = inode(l.dbPath() + ".wal")
 	l.writeSeen = fileSize(l.dbPath() + ".wal")
@@ -362,7 +373,8 @@ func (l *Lake) shut() {
 	}
 	if l.db != nil {
 		l.db.Close()
-		l.db = nil
+		l.own.Close()
+		l.db, l.own = nil, nil
 	}
 }
 

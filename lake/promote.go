@@ -194,6 +194,7 @@ func (l *Lake) shun(ctx context.Context, table string, find func(s *Snapshot, t 
 		}
 		if why != nil {
 			slog.Warn("lake: a promoted expression fails on stored rows and is dropped", "table", table, "expression", d.Key, "error", why)
+			l.tell(EventDemoted, table, fmt.Sprintf("%s: %v", d.Key, why))
 			bad = append(bad, d.Key)
 		}
 	}

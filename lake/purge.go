@@ -206,6 +206,7 @@ func (l *Lake) purgeDue(ctx context.Context) error {
 			if isDerivedError(err) { // it will never be otherwise
 				next := *p
 				next.State, next.Done, next.Error = PurgeFailed, l.o.Now().UTC(), err.Error()
+				l.tell(EventPurged, p.Table, fmt.Sprintf("purge %s failed: %v", p.ID, err))
 				err = l.do(ctx, func(e *edit) error { e.setPurge(l, &next); return nil })
 			}
 			if err != nil {
@@ -402,6 +403,7 @@ func (l *Lake) purgeEnd(ctx context.Context, ps []*Purge) error {
 	}
 	for _, p := range ps {
 		slog.Info("lake: a purge is completed", "id", p.ID, "table", p.Table, "rows", p.Rows)
+		l.tell(EventPurged, p.Table, fmt.Sprintf("purge %s is completed: %d rows", p.ID, p.Rows))
 	}
 	return nil
 }

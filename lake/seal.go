@@ -43,6 +43,7 @@ func (l *Lake) Run(ctx context.Context) error {
 					return nil
 				}
 				slog.Warn("lake: housekeeping is put off", "error", err)
+				l.tell(EventPutOff, "", err.Error())
 			}
 		}
 		select {

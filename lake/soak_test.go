@@ -94,7 +94,7 @@ func TestSoak(t *testing.T) {
 			t.Fatalf("PICKET_LAKE_SOAK is %q; use a number of days from 2 on", s)
 		}
 	}
-	const tables, step, soakMemory = 30, 20 * time.Minute, 96 << 20
+	const tables, step, soakMemory = 30, 30 * time.Minute, 96 << 20
 	start := time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC)
 	c := &clock{start}
 	l := openLake(t, Options{Now: c.now, SealRows: 300, SealAge: 6 * time.Hour, MemoryLimit: soakMemory})

@@ -110,6 +110,7 @@ func (l *Lake) upgrade(ctx context.Context, c *duck.Conn) error {
 		}
 		if !isNew {
 			slog.Info("lake: the data folder was upgraded", "format", version+1)
+			l.tell(EventUpgraded, "", fmt.Sprintf("the data folder has format %d now", version+1))
 		}
 	}
 	if has["lake_scrub"] {

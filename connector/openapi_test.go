@@ -62,3 +62,64 @@ func TestShippedDescriptions(t *testing.T) {
 		t.Errorf("the catalogue has %d connectors", len(Catalog()))
 	}
 }
+
+// A description whose server has a variable, and operations that go elsewhere.
+func TestDescribedVariables(t *testing.T) {
+	var got *http.Request
+	d := Deps{Secret: testSecrets(map[string]string{"n-instance": "https://from-vault.example/", "n-token": "t"}), Send: func(r *http.Request) (*http.Response, []byte, error) {
+		got = r
+		return &http.Response{StatusCode: 200, Header: http.Header{}}, nil, nil
+	}}
+	x, err := ParseDescription("n", []byte(`{"openapi":"3.0.0","x-picket-queries":["x-ms-api-version to api-version","fixed=1"],"servers":[{"url":"https://{instance}/api"}],
+		"components":{"securitySchemes":{"b":{"type":"http","scheme":"bearer"}}},"paths":{"/things/v2/{id}":{"get":{"x-picket-path":"/t/{id}/x"}}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.Described = []*Description{x}
+	c := All(d)[len(All(d))-1]
+	call := func(instance string) int {
+		t.Helper()
+		got = nil
+		r, err := c.Call(context.Background(), &playbook.Request{Method: "GET", Path: "/things/v2/a%2Fb", Parameters: expr.NewObject("instance", instance), Queries: expr.NewObject("X-ms-api-version", "2020")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.Status
+	}
+	if st := call("dev1.example"); st != 200 || got.URL.String() != "https://dev1.example/api/t/a%2Fb/x?api-version=2020&fixed=1" {
+		t.Errorf("%d %v", st, got.URL)
+	}
+	if st := call(""); st != 200 || got.URL.Host != "from-vault.example" {
+		t.Errorf("%d %v", st, got.URL)
+	}
+	if st := call("a@evil.example/"); st != 401 || got != nil {
+		t.Errorf("%d %v", st, got)
+	}
+}
+
+// A template brings its own connector: it is used by its name, with paths that have the base path or not.
+func TestCustomConnector(t *testing.T) {
+	var got *http.Request
+	make := Custom(Deps{Send: func(r *http.Request) (*http.Response, []byte, error) {
+		got = r
+		return &http.Response{StatusCode: 200, Header: http.Header{}}, nil, nil
+	}})
+	c, err := make("mine", []byte(described), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []string{"/things/1", "/v2/things/1"} {
+		if r, err := c.Call(context.Background(), &playbook.Request{Method: "GET", Path: p, Parameters: expr.NewObject("api_key", "k")}); err != nil || r.Status != 200 || got.URL.String() != "https://api.example.org/v2/things/1" {
+			t.Errorf("%s: %v %v", p, got.URL, err)
+		}
+	}
+	if c, err = make("mine", []byte(described), "https://own.example/base"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Call(context.Background(), &playbook.Request{Method: "GET", Path: "/things/1", Parameters: expr.NewObject("api_key", "k")}); err != nil || got.URL.String() != "https://own.example/base/things/1" {
+		t.Errorf("%v %v", got.URL, err)
+	}
+	if Custom(Deps{}) != nil {
+		t.Error("without a way out there are no connectors of templates")
+	}
+}

@@ -24,6 +24,12 @@ func (e *Engine) connectionOf(ctx context.Context, ver *version0, host *expr.Obj
 		return nil, name, err
 	}
 	if c != nil {
+		// The workflow says which API it means; a connection that a template made of another one gives its values only.
+		if api := apiOf(ver, "", raw); api != "" && !strings.EqualFold(api, c.api) && e.connector(api) != nil {
+			other := *c
+			other.api = api
+			return &other, name, nil
+		}
 		return c, name, nil
 	}
 	// No such connection was deployed: $connections may still say which API it is.

@@ -221,6 +221,14 @@ func (n *needList) texts(s string) []string {
 	return nil
 }
 
+// connector finds a connector, those that the same deployment brings included.
+func (n *needList) connector(api string) Connector {
+	if c := n.e.connector(api); c != nil || n.p == nil {
+		return c
+	}
+	return n.p.apis[strings.ToLower(api)]
+}
+
 func (n *needList) connection(where string, in *expr.Object, method string) {
 	host := object(in.Value("host"))
 	v, err := expr.EvaluateTree(host, staticEnv{e: n.e, w: n.w})
@@ -233,7 +241,11 @@ func (n *needList) connection(where string, in *expr.Object, method string) {
 			id, _ = co.Value("id").(string)
 		}
 		name := id[strings.LastIndexByte(id, '/')+1:]
-		if n.p != nil {
+		// What the workflow says, before what the connection was made of, if picket has it.
+		if api = apiOf(n.w.version0, "", raw); n.connector(api) == nil {
+			api = ""
+		}
+		if api == "" && n.p != nil {
 			api = n.p.connections[strings.ToLower(name)]
 		}
 		if api == "" {
@@ -252,10 +264,7 @@ func (n *needList) connection(where string, in *expr.Object, method string) {
 		n.add("connector", "?", where, "names its connection by an expression that can't be resolved: %v", err)
 		return
 	}
-	c := n.e.connector(api)
-	if c == nil && n.p != nil {
-		c = n.p.apis[strings.ToLower(api)]
-	}
+	c := n.connector(api)
 	path, _ := in.Value("path").(string)
 	form := pathForm(path)
 	if method == "" {

@@ -92,7 +92,7 @@ func TestSoak(t *testing.T) {
 		`SecurityIncident | summarize arg_max(TimeGenerated, *) by IncidentName | count`,
 		`union withsource=T isfuzzy=true MixedA_CL, mixedhec_CL, Syslog | summarize n=count() by T, bin(TimeGenerated, 1m) | sort by n desc`,
 		`MixedA_CL | extend p=pack_all() | mv-expand k=bag_keys(p) to typeof(string) | summarize count() by k`,
-		`MixedA_CL | where TimeGenerated > ago(10m) | join kind=inner (MixedA_CL | where TimeGenerated > ago(10m) | project Computer, id_s) on Computer | count`,
+		`MixedA_CL | where TimeGenerated > ago(10m) | join kind=inner (MixedA_CL | where TimeGenerated > ago(10m) | project Level_d, id_s) on Level_d | count`,
 		`Syslog | make-series n=count() on TimeGenerated from ago(1h) to now() step 1m | extend series_decompose_anomalies(n)`,
 		`MixedA_CL | where id_s contains "no such thing" or nosuchcolumn_s == 1`, // refused
 	}

@@ -53,6 +53,10 @@ type Config struct {
 	DailyCapReset    int   `yaml:"daily-cap-reset"`    // hour (UTC) at which its day begins
 	DailyCapSecurity bool  `yaml:"daily-cap-security"` // the cap holds for tables of security events, too
 
+	RunRetention time.Duration     `yaml:"run-retention"` // how long ended playbook runs are kept; 0 is 90 days
+	RunHistory   int               `yaml:"run-history"`   // how many of each playbook; 0 is all
+	Functions    map[string]string `yaml:"functions"`     // app/function or app of Azure Functions → URL that answers it
+
 	OIDC OIDC `yaml:"oidc"`
 
 	// PlaybooksOnIncidents starts every enabled playbook with an incident or alert trigger on each new incident. Off by
@@ -237,6 +241,14 @@ func (c *Config) Validate() error {
 	}
 	if strings.ContainsAny(c.DNSDomain, ":/ @") {
 		return fmt.Errorf("--dns-domain %q: give a domain name such as t.example.org", c.DNSDomain)
+	}
+	if c.RunRetention < 0 || c.RunHistory < 0 {
+		return errors.New("run-retention and run-history: give numbers that are not negative")
+	}
+	for k, v := range c.Functions {
+		if u, err := url.Parse(v); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+			return fmt.Errorf("functions: %s: %q: give a whole URL", k, v)
+		}
 	}
 	if c.Memory < 0 || c.Threads < 0 || c.Delay < 0 {
 		return errors.New("memory, threads and delay: give numbers that are not negative")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/netip"
 	"path/filepath"
@@ -159,8 +160,20 @@ func (p *Picket) newPlaybooks(deps connector.Deps) (*playbook.Engine, error) {
 	return playbook.New(playbook.Deps{
 		DB: p.state, KeyFile: filepath.Join(p.cfg.Data, "playbook.key"), PublicURL: p.publicURL, Log: p.log, SubscriptionID: p.ws.SubscriptionID, TenantID: p.ws.TenantID,
 		ResourceGroup: p.ws.ResourceGroup, Location: p.ws.Location, Connectors: connector.All(deps), Resource: p.templateResource, Identity: p.playbookIdentity, Event: p.diag.note,
+		Retention: playbook.Retention{Age: p.cfg.RunRetention, Runs: p.cfg.RunHistory}, Function: p.functionURL, CustomAPI: connector.Custom(deps),
 		Outbound: playbook.Outbound{Allow: p.cfg.Outbound, Only: !p.cfg.OutboundPublic, Hosts: p.hostMap()},
 	})
+}
+
+// functionURL is the address of a function of an Azure function app, from the settings.
+func (p *Picket) functionURL(_ context.Context, app, name string) (string, error) {
+	if u, ok := p.cfg.Functions[app+"/"+name]; ok {
+		return u, nil
+	}
+	if u, ok := p.cfg.Functions[app]; ok {
+		return strings.TrimRight(u, "/") + "/api/" + name, nil
+	}
+	return "", fmt.Errorf("the function %s of the app %s has no address here: map it with the setting functions (%s/%s: URL)", name, app, app, name)
 }
 
 // deliverCallback hands a webhook to the playbook whose callback it is.

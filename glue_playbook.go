@@ -60,7 +60,7 @@ func (p *Picket) playbookIdentity(ctx context.Context, identity, audience string
 }
 
 func (p *Picket) sentinel() *connector.Sentinel {
-	return &connector.Sentinel{Detector: p.detect, Workspace: detect.Workspace{ID: p.ws.ID, SubscriptionID: p.ws.SubscriptionID, ResourceGroup: p.ws.ResourceGroup, Name: p.ws.Name}}
+	return &connector.Sentinel{Detector: p.detect, Workspace: detect.Workspace{ID: p.ws.ID, SubscriptionID: p.ws.SubscriptionID, ResourceGroup: p.ws.ResourceGroup, Name: p.ws.Name}, Rows: p.ingest.Rows}
 }
 
 // notifyPlaybooks starts the playbooks that subscribe to incidents and alerts: for a new incident once, for each of its

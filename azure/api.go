@@ -46,8 +46,6 @@ type Deps struct {
 	ClientIP func(*http.Request) string
 	// SaveSharedKeys stores the workspace's keys when one is made anew; nil: that is refused.
 	SaveSharedKeys func(ctx context.Context, keys []string) error
-	// Purge deletes the rows of a table for which a KQL predicate holds, and gives their number; nil: refused.
-	Purge func(ctx context.Context, table, predicate string) (rows int64, err error)
 	// Settings is told the workspace's settings when they change, before they are stored; an error refuses the
 	// change. nil: retention and daily cap of the workspace are refused, the rest is stored.
 	Settings func(ctx context.Context, s WorkspaceSettings) error

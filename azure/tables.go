@@ -98,9 +98,20 @@ func (a *API) tableJSON(name string, s value.Schema, stored *lake.Table) map[str
 	}
 	if stored != nil {
 		if d := int(stored.Retention / day); d > 0 {
-			p["retentionInDays"], p["totalRetentionInDays"], p["retentionInDaysAsDefault"], p["totalRetentionInDaysAsDefault"] = d, d, false, false
+			total := d
+			switch t := stored.TotalRetention; {
+			case t == lake.KeepForever:
+				total = maxRetention
+			case t > 0:
+				total = int(t / day)
+			}
+			p["retentionInDays"], p["totalRetentionInDays"], p["archiveRetentionInDays"] = d, total, total-d
+			p["retentionInDaysAsDefault"], p["totalRetentionInDaysAsDefault"] = false, total == d
 		}
-		p["picket"] = map[string]any{"rows": stored.Rows, "bytes": stored.Bytes + stored.HotBytes, "first": stamp(stored.First), "last": stamp(stored.Last), "received": stamp(stored.Received)}
+		p["picket"] = map[string]any{
+			"rows": stored.Rows, "bytes": stored.Bytes + stored.HotBytes, "first": stamp(stored.First), "last": stamp(stored.Last), "received": stamp(stored.Received),
+			"archivedRows": stored.ArchivedRows, "archivedBytes": stored.ArchivedBytes,
+		}
 	}
 	return map[string]any{"id": a.d.Workspace.ResourceID() + "/tables/" + name, "name": name, "type": "Microsoft.OperationalInsights/workspaces/tables", "properties": p}
 }
@@ -161,6 +172,47 @@ func (a *API) getTable(w http.ResponseWriter, r *call) {
 	}
 }
 
+// retentions are how long the table's rows are seen and kept after a request; what it leaves out stays as it is. set is
+// false when it asks for nothing.
+func (b *tableBody) retentions(st *lake.Table) (keep, total time.Duration, set bool, e *Error) {
+	p := &b.Properties
+	if p.RetentionInDays == nil && p.TotalRetentionInDays == nil {
+		return 0, 0, false, nil
+	}
+	if st != nil {
+		keep, total = st.Retention, st.TotalRetention
+	}
+	for _, d := range []*int{p.RetentionInDays, p.TotalRetentionInDays} {
+		if d != nil && *d != -1 && (*d < minRetention || *d > maxRetention) {
+			return 0, 0, false, &Error{Status: 400, Code: "InvalidParameter", Message: fmt.Sprintf("Rows are kept for %d to %d days, or -1 for the default; %d is neither.", minRetention, maxRetention, *d)}
+		}
+	}
+	if d := p.RetentionInDays; d != nil {
+		if keep = time.Duration(*d) * day; *d == -1 || *d == maxRetention {
+			keep = 0
+		}
+	}
+	if d := p.TotalRetentionInDays; d != nil {
+		switch total = time.Duration(*d) * day; *d {
+		case -1:
+			total = 0
+		case maxRetention:
+			total = lake.KeepForever
+		}
+	}
+	switch {
+	case keep == 0 && total > 0 && total != lake.KeepForever && p.RetentionInDays == nil:
+		keep = total // all that is kept is seen
+	case keep == 0:
+		total = 0
+	case total > 0 && total < keep && p.TotalRetentionInDays == nil:
+		total = 0
+	case total > 0 && total < keep:
+		return 0, 0, false, &Error{Status: 400, Code: "InvalidParameter", Message: fmt.Sprintf("totalRetentionInDays %d is less than retentionInDays %d.", int(total/day), int(keep/day))}
+	}
+	return keep, total, true, nil
+}
+
 // putTable creates or alters a table: columns are added, never taken away or given another type.
 func (a *API) putTable(w http.ResponseWriter, r *call) {
 	var b tableBody
@@ -171,7 +223,7 @@ func (a *API) putTable(w http.ResponseWriter, r *call) {
 	bad := func(f string, v ...any) {
 		writeError(w, &Error{Status: 400, Code: "InvalidParameter", Message: fmt.Sprintf(f, v...)})
 	}
-	name, have, _, err := a.findTable(r)
+	name, have, st, err := a.findTable(r)
 	if err != nil {
 		a.fail(w, err)
 		return
@@ -238,22 +290,10 @@ func (a *API) putTable(w http.ResponseWriter, r *call) {
 			return
 		}
 	}
-	keep, set := time.Duration(0), false
-	for _, d := range []*int{b.Properties.RetentionInDays, b.Properties.TotalRetentionInDays} {
-		if d == nil {
-			continue
-		}
-		if *d != -1 && (*d < minRetention || *d > maxRetention) {
-			bad("Rows are kept for %d to %d days, or -1 for the default; %d is neither.", minRetention, maxRetention, *d)
-			return
-		}
-		set = true
-		if *d > 0 && time.Duration(*d)*day > keep && *d < maxRetention {
-			keep = time.Duration(*d) * day
-		}
-		if *d == maxRetention || *d == -1 {
-			keep = 0
-		}
+	keep, total, set, e := b.retentions(st)
+	if e != nil {
+		writeError(w, e)
+		return
 	}
 	if len(add) > 0 || set || !exists {
 		base := add
@@ -271,17 +311,17 @@ func (a *API) putTable(w http.ResponseWriter, r *call) {
 		}
 	}
 	if set {
-		if err := a.d.Lake.SetRetention(r.Context(), name, keep); err != nil {
+		if err := a.d.Lake.SetRetentions(r.Context(), name, keep, total); err != nil {
 			a.fail(w, err)
 			return
 		}
 	}
-	n, s, st, err := a.findTable(r)
+	name, have, st, err = a.findTable(r)
 	if err != nil {
 		a.fail(w, err)
 		return
 	}
-	writeJSON(w, 200, a.tableJSON(n, s, st))
+	writeJSON(w, 200, a.tableJSON(name, have, st))
 }
 
 func (a *API) deleteTable(w http.ResponseWriter, r *call) {

@@ -5,24 +5,22 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
 	"picket/kql/value"
+	"picket/lake"
 	"slices"
-	"sort"
 	"strings"
 	"sync"
 	"sync/atomic"
-
-	"github.com/google/uuid"
 )
 
 // The workspace as a resource (Microsoft.OperationalInsights/workspaces): there is one, and it can't be deleted.
 
 const (
 	kindWorkspace = "workspace"
-	kindPurge     = "purge"
 	skuName       = "PerGB2018"
 )
 
@@ -412,146 +410,66 @@ func (a *API) usages(w http.ResponseWriter, r *call) {
 	}}})
 }
 
-// purge deletes rows of one table. The answer comes when it is done; clients that ask for the operation's status
-// hear "completed".
+// purge orders the removal of a table's rows for which all filters hold; the lake carries it out.
 func (a *API) purge(w http.ResponseWriter, r *call) {
 	var b struct {
-		Table   string        `json:"table"`
-		Filters []purgeFilter `json:"filters"`
+		Table   string `json:"table"`
+		Filters []struct {
+			Column   string `json:"column"`
+			Operator string `json:"operator"`
+			Value    any    `json:"value"`
+			Key      string `json:"key"` // within a dynamic column
+		} `json:"filters"`
 	}
 	if e := decode(w, r.Request, maxBody, &b); e != nil {
 		writeError(w, e)
 		return
 	}
-	if a.d.Purge == nil {
-		writeError(w, &Error{Status: 501, Code: "NotImplemented", Message: "This server can't purge rows: shorten the table's retention, or delete the table."})
-		return
-	}
-	schemas, err := a.d.Schema(r.Context())
-	if err != nil {
-		a.fail(w, err)
-		return
-	}
-	name := ""
-	for n := range schemas {
-		if strings.EqualFold(n, b.Table) {
-			name = n
+	conds := make([]lake.Cond, len(b.Filters))
+	for i, f := range b.Filters {
+		op := strings.ToLower(strings.TrimSpace(f.Operator))
+		if op == "=" {
+			op = "=="
 		}
+		conds[i] = lake.Cond{Column: f.Column, Key: f.Key, Op: op, Value: f.Value}
 	}
-	if name == "" {
-		writeError(w, notFound("table", cut(b.Table, 100)))
+	p, err := a.d.Lake.Purge(r.Context(), b.Table, conds...)
+	var bad *lake.DataError
+	switch {
+	case errors.Is(err, lake.ErrNoTable):
+		writeError(w, &Error{Status: 404, Code: "ResourceNotFound", Message: "The table '" + cut(b.Table, 100) + "' holds no rows here."})
 		return
-	}
-	predicate, e := purgePredicate(schemas[name], b.Filters)
-	if e != nil {
-		writeError(w, e)
+	case errors.Is(err, lake.ErrPurges):
+		w.Header().Set("Retry-After", "60")
+		writeError(w, &Error{Status: 429, Code: "TooManyRequests", Message: err.Error()})
 		return
-	}
-	ctx := context.WithoutCancel(r.Context()) // a purge that has begun ends, with or without its client
-	rows, err := a.d.Purge(ctx, name, predicate)
-	if err != nil {
+	case errors.As(err, &bad):
+		writeError(w, &Error{Status: 400, Code: "InvalidParameter", Message: bad.Error()})
+		return
+	case err != nil:
 		a.fail(w, err)
 		return
 	}
-	id := "purge-" + uuid.NewString()
-	raw, err := json.Marshal(map[string]any{"status": "completed", "table": name, "rows": rows})
-	if err == nil {
-		_, _, err = a.res.put(ctx, kindPurge, id, raw, "")
-	}
-	if err != nil {
-		a.fail(w, err)
-		return
-	}
+	id := purgePrefix + p.ID
 	w.Header().Set("x-ms-status-location", a.base(r.Request)+a.d.Workspace.ResourceID()+"/operations/"+id+"?api-version=2020-08-01")
 	writeJSON(w, 202, map[string]any{"operationId": id})
 }
 
+const purgePrefix = "purge-"
+
 func (a *API) purgeStatus(w http.ResponseWriter, r *call) {
-	st, err := a.res.get(r.Context(), kindPurge, r.v("purge"))
+	p, err := a.d.Lake.PurgeByID(r.Context(), strings.TrimPrefix(strings.ToLower(r.v("purge")), purgePrefix))
 	switch {
+	case errors.Is(err, lake.ErrNoPurge):
+		writeError(w, notFound("purge operation", cut(r.v("purge"), 100)))
+		return
 	case err != nil:
 		a.fail(w, err)
-	case st == nil:
-		writeError(w, notFound("purge operation", cut(r.v("purge"), 100)))
-	default:
-		writeJSON(w, 200, st.Body)
+		return
 	}
-}
-
-type purgeFilter struct {
-	Column   string          `json:"column"`
-	Operator string          `json:"operator"`
-	Value    json.RawMessage `json:"value"`
-	Key      string          `json:"key"` // within a dynamic column
-}
-
-const maxPurgeFilters = 100
-
-// purgePredicate writes filters as KQL over the table's columns; every value is a literal of the column's type.
-func purgePredicate(s value.Schema, filters []purgeFilter) (string, *Error) {
-	bad := func(f string, v ...any) (string, *Error) {
-		return "", &Error{Status: 400, Code: "InvalidParameter", Message: fmt.Sprintf(f, v...)}
+	out := map[string]any{"status": string(p.State), "table": p.Table, "rows": p.Rows}
+	if p.Error != "" {
+		out["error"] = p.Error
 	}
-	if len(filters) == 0 || len(filters) > maxPurgeFilters {
-		return bad("A purge has 1 to %d filters, so that none deletes a whole table by mistake; this one has %d.", maxPurgeFilters, len(filters))
-	}
-	var parts []string
-	for _, f := range filters {
-		i := s.Index(f.Column)
-		if i < 0 {
-			return bad("The table has no column %q.", cut(f.Column, 100))
-		}
-		left, typ := "["+string(value.AppendJSONString(nil, f.Column))+"]", s[i].Type
-		if f.Key != "" {
-			if typ != value.Dynamic {
-				return bad("The column %s is no dynamic one: a key goes with dynamic columns.", f.Column)
-			}
-			left, typ = "tostring("+left+"["+string(value.AppendJSONString(nil, f.Key))+"])", value.String
-		} else if typ == value.Dynamic {
-			left, typ = "tostring("+left+")", value.String
-		}
-		var many []json.RawMessage
-		if json.Unmarshal(f.Value, &many) != nil {
-			many = []json.RawMessage{f.Value}
-		}
-		lits := make([]string, 0, len(many))
-		for _, raw := range many {
-			l, ok := purgeLiteral(raw, typ)
-			if !ok {
-				return bad("The value %.100s is none of the type %s of column %s.", raw, typ, f.Column)
-			}
-			lits = append(lits, l)
-		}
-		op := strings.ToLower(f.Operator)
-		if op == "=" {
-			op = "=="
-		}
-		switch {
-		case slices.Contains([]string{"==", "=~", "!=", "!~", ">", ">=", "<", "<="}, op) && len(lits) == 1:
-			parts = append(parts, left+" "+op+" "+lits[0])
-		case (op == "in" || op == "in~") && len(lits) > 0:
-			parts = append(parts, left+" "+op+" ("+strings.Join(lits, ", ")+")")
-		case op == "between" && len(lits) == 2:
-			parts = append(parts, left+" between ("+lits[0]+" .. "+lits[1]+")")
-		default:
-			return bad("The operator %q with %d values is not served: use ==, =~, !=, !~, >, >=, <, <= with one, in or in~ with some, between with two.", cut(f.Operator, 20), len(lits))
-		}
-	}
-	sort.Strings(parts)
-	return strings.Join(parts, " and "), nil
-}
-
-func purgeLiteral(raw json.RawMessage, t value.Type) (string, bool) {
-	var s string
-	if err := json.Unmarshal(raw, &s); err != nil {
-		s = string(raw) // a number or a boolean
-		if s == "" || s[0] == '{' || s[0] == '[' || s == "null" {
-			return "", false
-		}
-	}
-	if t == value.String {
-		return string(value.AppendJSONString(nil, s)), true
-	}
-	v, err := parameter(context.Background(), json.RawMessage(value.AppendJSONString(nil, s)), t)
-	return v, err == nil
+	writeJSON(w, 200, out)
 }

@@ -24,36 +24,30 @@ func (r *run) variable(a *definition.Action, f *frame, rec *record) *outcome {
 	name, _ := in.Value("name").(string)
 	value := in.Value("value")
 	r.mu.Lock()
-	o, wait := r.change(a, rec, in, name, value)
+	o, done := r.change(a, rec, in, name, value)
 	r.mu.Unlock()
-	return r.changed(rec, o, wait)
+	return r.changed(rec, o, done)
 }
 
-// changed waits until the change is durable.
-func (r *run) changed(rec *record, o outcome, wait <-chan error) *outcome {
-	if wait == nil {
-		return &o
+// changed gives the action what its record became.
+func (r *run) changed(rec *record, o outcome, done *record) *outcome {
+	if done != nil {
+		*rec = *done
 	}
-	if r.saved(<-wait) != nil {
-		return nil
-	}
-	r.mu.Lock()
-	done := r.recs[recKey{strings.ToLower(rec.name), rec.rep}]
-	r.mu.Unlock()
-	*rec = *done
-	r.e.event(Event{Kind: "action", Workflow: r.wf.name, Run: r.id, Name: rec.name, Status: rec.status, Code: rec.code, Started: rec.start, Ended: rec.end, Tracking: r.tracking})
 	return &o
 }
 
-// commit records a change in the order of the changes; r.mu is held.
-func (r *run) commitChange(rec *record, o outcome, meta *expr.Object) <-chan error {
+// commitChange records a change in the order of the changes; r.mu is held.
+func (r *run) commitChange(rec *record, o outcome, meta *expr.Object) *record {
 	n := *rec
 	n.status, n.code, n.inputs, n.outputs, n.hasIn, n.hasOut = o.status, o.code, o.inputs, o.outputs, o.hasIn, o.hasOut
 	n.end = r.e.now()
 	r.seq++
 	meta.Set("order", r.seq)
 	n.meta = meta
-	return r.write(&n)
+	ev := Event{Kind: "action", Workflow: r.wf.name, Run: r.id, Name: n.name, Status: n.status, Code: n.code, Started: n.start, Ended: n.end, Tracking: r.tracking}
+	r.putSoon(&n, func() { r.e.event(ev) })
+	return &n
 }
 
 func (r *run) initialize(a *definition.Action, in *expr.Object, rec *record) *outcome {
@@ -81,9 +75,9 @@ func (r *run) initialize(a *definition.Action, in *expr.Object, rec *record) *ou
 		r.setVariable(object(m))
 	}
 	o := outcome{status: Succeeded, code: "NotSpecified", inputs: in, hasIn: true}
-	wait := r.commitChange(rec, o, expr.NewObject("op", "init", "variables", made))
+	done := r.commitChange(rec, o, expr.NewObject("op", "init", "variables", made))
 	r.mu.Unlock()
-	return r.changed(rec, o, wait)
+	return r.changed(rec, o, done)
 }
 
 func (r *run) setVariable(o *expr.Object) {
@@ -121,8 +115,8 @@ func appended(v *variable, value any) any {
 	return expr.Text(v.value) + expr.Text(value)
 }
 
-// change changes one variable; r.mu is held. No channel: it failed.
-func (r *run) change(a *definition.Action, rec *record, in *expr.Object, name string, value any) (outcome, <-chan error) {
+// change changes one variable; r.mu is held. No record: it failed.
+func (r *run) change(a *definition.Action, rec *record, in *expr.Object, name string, value any) (outcome, *record) {
 	v := r.vars[strings.ToLower(name)]
 	if v == nil {
 		return failed("InvalidTemplate", fmt.Sprintf("The variable '%s' of action '%s' must be initialized before it can be used.", name, a.Name)).with(in), nil

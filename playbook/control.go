@@ -422,10 +422,82 @@ func (r *run) iteration(ctx context.Context, a *definition.Action, in *frame) (s
 	}
 	rec := &record{action: a, name: a.Name, rep: in.rep, iteration: true, status: status, start: start, end: r.e.now()}
 	rec.tracking = r.key(rec)
-	if r.save(rec) != nil {
-		return "", false
-	}
+	r.saveSoon(rec, nil)
+	r.drop(a, in)
 	return status, true
+}
+
+// drop forgets what the actions of an iteration did; the store has it. Nothing can read it any more but result() of a
+// loop around it.
+func (r *run) drop(a *definition.Action, in *frame) {
+	for _, l := range append(a.Loops[:len(a.Loops):len(a.Loops)], a) {
+		if r.keep[strings.ToLower(l.Name)] {
+			return
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.forgetActions(a.Children(), in)
+}
+
+// forgetActions takes the records of actions at one place out of memory; r.mu is held.
+func (r *run) forgetActions(list []*definition.Action, in *frame) {
+	for _, c := range list {
+		k := recKey{strings.ToLower(c.Name), in.rep}
+		rec := r.recs[k]
+		delete(r.recs, k)
+		if !c.Loop() {
+			r.forgetActions(c.Children(), in)
+			continue
+		}
+		n, _ := rec.metaValue("iterations").(int64)
+		for i := range int(n) {
+			at := in.push(c.Name, nil, i)
+			delete(r.recs, recKey{k.name, at.rep})
+			if r.keep[k.name] || c.Type == "Until" && i == int(n)-1 { // what its iterations didn't drop
+				r.forgetActions(c.Children(), at)
+			}
+		}
+	}
+}
+
+// resultsOf finds the loops whose repetitions result() reads.
+func resultsOf(d *definition.Definition) map[string]bool {
+	out := map[string]bool{}
+	var walk func(v any)
+	walk = func(v any) {
+		switch x := v.(type) {
+		case string:
+			t, err := expr.ParseTemplate(x)
+			if err != nil || !strings.Contains(x, "@") {
+				return
+			}
+			for _, n := range t.Nodes() {
+				for _, c := range expr.Calls(n) {
+					switch {
+					case !strings.EqualFold(c.Name, "result"):
+					case len(c.Text) == 1 && c.Text[0] != "":
+						out[strings.ToLower(c.Text[0])] = true
+					default: // it may be any
+						for _, a := range d.All() {
+							out[strings.ToLower(a.Name)] = true
+						}
+					}
+				}
+			}
+		case []any:
+			for _, e := range x {
+				walk(e)
+			}
+		case *expr.Object:
+			for _, m := range x.Members() {
+				walk(m.Name)
+				walk(m.Value)
+			}
+		}
+	}
+	walk(d.Raw)
+	return out
 }
 
 func (r *run) until(ctx context.Context, a *definition.Action, f *frame, rec *record) *outcome {
@@ -490,7 +562,11 @@ func (r *run) until(ctx context.Context, a *definition.Action, f *frame, rec *re
 		it := &record{action: a, name: a.Name, rep: in.rep, iteration: true, status: status, start: start, end: r.e.now(), meta: expr.NewObject("met", met)}
 		it.tracking = r.key(it)
 		rec.meta = metaWith(rec.meta, "iterations", int64(i+1))
-		if r.save(it) != nil || !r.checkpoint(rec) {
+		r.saveSoon(it, nil)
+		if i > 0 { // result() shows the last iteration
+			r.drop(a, f.push(a.Name, nil, i-1))
+		}
+		if !r.checkpoint(rec) {
 			return nil
 		}
 	}

@@ -245,7 +245,7 @@ func (e *Engine) start(ctx context.Context, id string, reply chan *Response) err
 	if r.ver, err = e.loadVersion(ctx, version); err != nil {
 		return err
 	}
-	r.def = r.ver.def
+	r.def, r.keep = r.ver.def, r.ver.results
 	if err := r.load(ctx); err != nil {
 		return fmt.Errorf("run %s: %w", id, err)
 	}

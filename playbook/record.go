@@ -2,6 +2,7 @@ package playbook
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"picket/playbook/definition"
 	"picket/playbook/expr"
@@ -39,8 +40,8 @@ func (r *run) get(name, rep string) *record {
 	return r.recs[recKey{strings.ToLower(name), rep}]
 }
 
-// write puts a record in line for the store; r.mu is held, so the line has the order of seq.
-func (r *run) write(rec *record) <-chan error {
+// put notes a record and makes its write; r.mu is held, so the line has the order of seq.
+func (r *run) put(rec *record) func(*state.Tx) error {
 	r.recs[recKey{strings.ToLower(rec.name), rec.rep}] = rec
 	if rec.seq == 0 {
 		r.seq++
@@ -48,15 +49,41 @@ func (r *run) write(rec *record) <-chan error {
 	}
 	c := *rec
 	secret := r.hasSecret
-	return r.e.commits.enqueue(func(tx *state.Tx) error { return r.e.putRecord(tx, r.id, &c, secret) })
+	return func(tx *state.Tx) error {
+		if r.lost.Load() {
+			return errors.New("a record before this one was not stored")
+		}
+		return r.e.putRecord(tx, r.id, &c, secret)
+	}
 }
 
 // save records durably; an error ends the run's progress until the next start.
 func (r *run) save(rec *record) error {
 	r.mu.Lock()
-	done := r.write(rec)
+	done := r.e.commits.enqueue(r.put(rec))
 	r.mu.Unlock()
 	return r.saved(<-done)
+}
+
+// saveSoon records what has no effect outside the run: the run goes on meanwhile. Records are stored in their order, so
+// whatever does have an effect is recorded after it, and a crash leaves a beginning of what was done.
+func (r *run) saveSoon(rec *record, done func()) {
+	r.mu.Lock()
+	r.putSoon(rec, done)
+	r.mu.Unlock()
+}
+
+// putSoon is saveSoon with r.mu held.
+func (r *run) putSoon(rec *record, done func()) {
+	r.e.commits.then(r.put(rec), func(err error) {
+		switch {
+		case err != nil:
+			r.lost.Store(true)
+			go r.saved(err) // the writer must not wait for the run
+		case done != nil:
+			done()
+		}
+	})
 }
 
 func (r *run) saved(err error) error {
@@ -103,35 +130,68 @@ func (e *Engine) putRecord(tx *state.Tx, run string, rec *record, secret func(v 
 	return nil
 }
 
-// load reads what the run recorded before the process ended, and sets the variables to where they were.
+// load reads what the run recorded before the process ended, and sets the variables to where they were. What stands
+// inside an iteration that has ended stays in the store.
 func (r *run) load(ctx context.Context) error {
-	rows, err := r.e.db.Query(ctx, `SELECT `+actionColumns+` FROM playbook_action WHERE run=? ORDER BY seq`, r.id)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
 	var ops []*record
-	for rows.Next() {
-		rec, err := r.e.scanRecord(rows.Scan)
+	read := func(where string, f func(rec *record)) error {
+		rows, err := r.e.db.Query(ctx, `SELECT `+actionColumns+` FROM playbook_action WHERE run=? AND `+where, r.id)
 		if err != nil {
 			return err
 		}
-		rec.action = r.def.Action(rec.name)
-		key := recKey{strings.ToLower(rec.name), rec.rep}
-		r.recs[key] = rec
-		r.seq = max(r.seq, rec.seq)
+		defer rows.Close()
+		for rows.Next() {
+			rec, err := r.e.scanRecord(rows.Scan)
+			if err != nil {
+				return err
+			}
+			rec.action = r.def.Action(rec.name)
+			r.seq = max(r.seq, rec.seq)
+			f(rec)
+		}
+		return rows.Err()
+	}
+	note := func(rec *record) { r.recs[recKey{strings.ToLower(rec.name), rec.rep}] = rec }
+	if err := read(`name>='#' AND name<'$'`, note); err != nil { // iterations
+		return err
+	}
+	err := read(`NOT (name>='#' AND name<'$') ORDER BY seq`, func(rec *record) {
 		if rec.meta.Value("op") != nil && rec.done() {
 			ops = append(ops, rec)
 		}
 		if rec.action != nil && rec.action.Type == "Terminate" && rec.status == Succeeded {
 			r.term = terminationOf(rec.meta)
 		}
+		if !r.over(rec) {
+			note(rec)
+		}
+	})
+	if err != nil {
+		return err
 	}
 	sort.Slice(ops, func(i, j int) bool { return order(ops[i]) < order(ops[j]) })
 	for _, rec := range ops {
 		r.replay(rec.meta)
 	}
-	return rows.Err()
+	return nil
+}
+
+// over says that a record stands inside an iteration that has ended and that nothing reads any more.
+func (r *run) over(rec *record) bool {
+	if rec.action == nil || rec.rep == "" {
+		return false
+	}
+	parts := strings.Split(rec.rep, "-")
+	for i, l := range rec.action.Loops {
+		name := strings.ToLower(l.Name)
+		if r.keep[name] || i >= len(parts) {
+			return false
+		}
+		if it := r.recs[recKey{name, strings.Join(parts[:i+1], "-")}]; it != nil && it.iteration && it.done() {
+			return true
+		}
+	}
+	return false
 }
 
 // order is when a variable was changed, among all changes of the run.
@@ -188,21 +248,35 @@ func (r *run) finish(rec *record, o outcome) *record {
 			n.meta = metaWith(n.meta, "tracked", v)
 		}
 	}
-	if r.save(&n) != nil {
-		return nil
-	}
 	ev := Event{Kind: "action", Workflow: r.wf.name, Run: r.id, Name: n.name, Status: n.status, Code: n.code, Started: n.start, Ended: n.end, Tracking: r.tracking, Tracked: object(r.mask(n.meta.Value("tracked")))}
 	if m, ok := n.err.Value("message").(string); ok {
 		ev.Error = r.mask(m).(string)
+	}
+	if !outside(n.action.Type) {
+		r.saveSoon(&n, func() { r.e.event(ev) })
+		return &n
+	}
+	if r.save(&n) != nil {
+		return nil
 	}
 	r.e.event(ev)
 	return &n
 }
 
+// outside says that an action of this type has effects outside its run, or may take long: its end is stored before the
+// run goes on.
+func outside(typ string) bool {
+	switch typ {
+	case "Compose", "ParseJson", "Select", "Query", "Join", "Table", "Expression", "InitializeVariable", "SetVariable", "IncrementVariable", "DecrementVariable",
+		"AppendToArrayVariable", "AppendToStringVariable", "If", "Switch", "Scope", "Foreach", "Until":
+		return false
+	}
+	return true
+}
+
 // skip records an action, and all inside it, as skipped.
 func (r *run) skip(a *definition.Action, f *frame, code string, why *expr.Object) *record {
 	now := r.e.now()
-	var last <-chan error
 	var top *record
 	var walk func(a *definition.Action, code string, why *expr.Object)
 	r.mu.Lock()
@@ -221,7 +295,7 @@ func (r *run) skip(a *definition.Action, f *frame, code string, why *expr.Object
 		if top == nil {
 			top = rec
 		}
-		last = r.write(rec)
+		r.putSoon(rec, nil)
 		if a.Loop() {
 			return
 		}
@@ -232,9 +306,6 @@ func (r *run) skip(a *definition.Action, f *frame, code string, why *expr.Object
 	}
 	walk(a, code, why)
 	r.mu.Unlock()
-	if last != nil && r.saved(<-last) != nil {
-		return nil
-	}
 	return top
 }
 
@@ -259,7 +330,9 @@ func (r *run) begin(rec *record, inputs any) bool {
 // checkpoint records a running action's progress.
 func (r *run) checkpoint(rec *record) bool {
 	c := *rec
-	if r.save(&c) != nil {
+	if rec.action != nil && !outside(rec.action.Type) {
+		r.saveSoon(&c, nil)
+	} else if r.save(&c) != nil {
 		return false
 	}
 	rec.seq = c.seq

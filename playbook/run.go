@@ -10,6 +10,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -87,7 +88,9 @@ type run struct {
 	vars  map[string]*variable
 	seq   int64
 	term  *terminated
-	fatal error // the store refused a record: the run stops and resumes at the next start
+	fatal error           // the store refused a record: the run stops and resumes at the next start
+	lost  atomic.Bool     // the same, for the store's writer: nothing of this run is written after a write that failed
+	keep  map[string]bool // loops whose repetitions stay in memory, since result() reads them
 
 	reply     chan *Response // the caller of a Request trigger waits here; nil when nobody does
 	replyOnce sync.Once

@@ -66,7 +66,7 @@ type committer struct {
 
 type commitReq struct {
 	f    func(*state.Tx) error
-	done chan error
+	done func(error) // must not block
 }
 
 const commitBatch = 256
@@ -77,13 +77,18 @@ func newCommitter(db *state.DB) *committer {
 
 // enqueue puts a write in line; it is durable when the channel gives nil. Writes commit in the order of the line.
 func (c *committer) enqueue(f func(*state.Tx) error) <-chan error {
-	r := commitReq{f, make(chan error, 1)}
+	done := make(chan error, 1)
+	c.then(f, func(err error) { done <- err })
+	return done
+}
+
+// then puts a write in line and calls back when it is durable, or failed.
+func (c *committer) then(f func(*state.Tx) error, done func(error)) {
 	select {
-	case c.ch <- r:
+	case c.ch <- commitReq{f, done}:
 	case <-c.over:
-		r.done <- errClosed
+		done(errClosed)
 	}
-	return r.done
 }
 
 var errClosed = errors.New("the playbook engine is closed")
@@ -145,12 +150,12 @@ more:
 	})
 	if err == nil || len(reqs) == 1 {
 		for _, r := range reqs {
-			r.done <- err
+			r.done(err)
 		}
 		return
 	}
 	for _, r := range reqs { // one of them failed: each by itself, in order
-		r.done <- c.db.Tx(ctx, r.f)
+		r.done(c.db.Tx(ctx, r.f))
 	}
 }
 
@@ -207,6 +212,7 @@ type version0 struct {
 	def        *definition.Definition
 	parameters *expr.Object // by name; secrets included
 	secrets    []string
+	results    map[string]bool // loops that result() reads, by lower-case name
 }
 
 const workflowColumns = `name, id, version, location, tags, enabled, allow_needs, keys, created, changed`
@@ -256,6 +262,7 @@ func (e *Engine) loadVersion(ctx context.Context, id string) (*version0, error) 
 	if v.def, err = definition.Parse(object(raw), nil); err != nil {
 		return nil, fmt.Errorf("version %s: %w", id, err)
 	}
+	v.results = resultsOf(v.def)
 	p, err := e.seal.decode(params)
 	if err != nil {
 		return nil, err

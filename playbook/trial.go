@@ -113,7 +113,7 @@ type TryRequest struct {
 	Deploy     DeployRequest
 	Also       []DeployRequest // deployed before it: workflows that it calls
 	Workflow   string          // "" when the template has one
-	Trigger    string // "" for the first
+	Trigger    string          // "" for the first
 	Input      TriggerInput
 	Connectors []Connector
 	Answer     func(ctx context.Context, c *TrialCall) (*Response, error)

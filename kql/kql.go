@@ -41,12 +41,15 @@ type Answered struct {
 
 // Answer parses, binds and runs one query.
 func Answer(ctx context.Context, text string, in Input) Answered {
-	doc, errs := syntax.Parse(text)
-	if len(errs) > 0 {
-		return Answered{Err: errs}
-	}
 	if in.Schema == nil {
 		in.Schema = bind.Tables{}
+	}
+	doc, errs := syntax.Parse(text)
+	if len(errs) > 0 {
+		if in.BindOnly { // the editor service tells of names and types in broken texts too
+			errs = bind.Broken(doc, text, errs, in.Schema, bind.Options{Editor: true})
+		}
+		return Answered{Err: errs}
 	}
 	if in.Now.IsZero() {
 		in.Now = time.Now()

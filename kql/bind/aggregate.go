@@ -47,13 +47,22 @@ func (b *binder) addAgg(name string, t typ, at plan.Span, args []plan.Expr) *col
 
 func (b *binder) customAggregate(x *syntax.Call, f *catalog.Function, s *catalog.Signature, m *matcher) operand {
 	switch f.Name {
-	case "arg_max", "argmax", "arg_min", "argmin":
-		prefix := "max"
-		if strings.HasSuffix(f.Name, "min") {
-			prefix = "min"
+	case "arg_max", "arg_min":
+		return b.argMinMax(x, m, strings.TrimPrefix(f.Name, "arg_"))
+	case "argmax", "argmin": // the old names put max_x before the name of every column but the first
+		op := b.argMinMax(x, m, strings.TrimPrefix(f.Name, "arg"))
+		primary, _ := b.resultName(x.Args[0])
+		for i := range op.tuple {
+			v := &op.tuple[i]
+			v.id = nil
+			switch {
+			case i == 0:
+				v.name = f.Prefix + "_" + primary
+			case v.name == f.Prefix+"_"+primary+"_arg"+strconv.Itoa(i):
+			default:
+				v.name = f.Prefix + "_" + primary + "_" + v.name
+			}
 		}
-		op := b.argMinMax(x, f, m, prefix)
-		op.prefix = f.Prefix
 		return op
 	case "any":
 		op := b.takeAny(x, m, "")
@@ -64,7 +73,7 @@ func (b *binder) customAggregate(x *syntax.Call, f *catalog.Function, s *catalog
 	case "percentile", "percentiles", "percentilew", "percentilesw":
 		return b.percentiles(x, f, s, m)
 	case "percentiles_array", "percentilesw_array":
-		name, _ := b.resultName(m.args[0].x)
+		name, _ := b.resultName(x.Args[0])
 		c := b.addAgg(f.Name, tArray, span(x), exprsOf(m.args))
 		op := operand{kind: opTuple, src: x}
 		op.tuple = []tupleCol{{name: "percentiles_" + name, t: tArray, e: b.ref(c, span(x)), id: c}}
@@ -76,7 +85,7 @@ func (b *binder) customAggregate(x *syntax.Call, f *catalog.Function, s *catalog
 
 // percentiles become one percentile(x, p) a column.
 func (b *binder) percentiles(x *syntax.Call, f *catalog.Function, s *catalog.Signature, m *matcher) operand {
-	name, _ := b.resultName(m.args[0].x)
+	name, _ := b.resultName(x.Args[0])
 	t := m.types[0]
 	switch t.v {
 	case value.Int:
@@ -91,7 +100,7 @@ func (b *binder) percentiles(x *syntax.Call, f *catalog.Function, s *catalog.Sig
 	op := operand{kind: opTuple, src: x}
 	for i := n; i < len(m.args); i++ {
 		text := ""
-		if v := m.args[i].val; v != nil {
+		if v := b.writtenValue(x.Args[i]); v != nil && !v.Null {
 			switch v.Type {
 			case value.Int, value.Long:
 				text = strconv.FormatInt(v.I, 10)
@@ -139,7 +148,7 @@ func (b *binder) picked(x *syntax.Call, name string, picks []pick) operand {
 	return op
 }
 
-func (b *binder) argMinMax(x *syntax.Call, f *catalog.Function, m *matcher, prefix string) operand {
+func (b *binder) argMinMax(x *syntax.Call, m *matcher, prefix string) operand {
 	primary, _ := b.resultName(x.Args[0])
 	star := false
 	for i := range m.args {
@@ -158,7 +167,7 @@ func (b *binder) argMinMax(x *syntax.Call, f *catalog.Function, m *matcher, pref
 				continue
 			}
 			for _, c := range b.row.cols {
-				if add(i, c) {
+				if !c.ghost && add(i, c) {
 					done[c] = true
 					picks = append(picks, pick{c.Name, c.t, b.ref(c, span(x)), c, c})
 				}
@@ -212,7 +221,7 @@ func (b *binder) takeAny(x *syntax.Call, m *matcher, prefix string) operand {
 				continue
 			}
 			for _, c := range b.row.cols {
-				if !done[c] {
+				if !c.ghost && !done[c] {
 					done[c] = true
 					picks = append(picks, pick{c.Name, c.t, b.ref(c, span(x)), c, c})
 				}

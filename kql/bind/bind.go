@@ -177,6 +177,7 @@ type binder struct {
 	aggs       *[]plan.Agg
 	by         map[*column]bool // key columns of the summarize at hand
 	implicit   *table           // input of invoke
+	implicitX  syntax.Expr      // its text
 	db         Scope            // database that unqualified names mean (inside saved functions)
 	inside     []string         // saved functions being expanded
 	graphVars  map[string]*patternVar

@@ -54,7 +54,7 @@ func (b *binder) customFunction(x *syntax.Call, f *catalog.Function, s *catalog.
 				continue
 			}
 			name := "array" + strconv.Itoa(i) + "_sorted"
-			if n, ok := b.resultName(args[i].x); ok && n != "" {
+			if n, ok := b.resultName(x.Args[i]); ok && n != "" {
 				name = n + "_sorted"
 			}
 			b.tupleItem(&op, whole, name, m.types[i])
@@ -154,7 +154,7 @@ func (b *binder) customFunction(x *syntax.Call, f *catalog.Function, s *catalog.
 		if prefix == "" {
 			prefix = f.Name
 		}
-		argName, hasArg := b.resultName(args[0].x)
+		argName, hasArg := b.resultName(x.Args[0])
 		for _, c := range cols {
 			name := prefix
 			if hasArg {

@@ -156,7 +156,7 @@ func (b *binder) rangeOp(x *syntax.RangeOp) *table {
 		return op
 	}
 	from, to, step := bound(x.From), bound(x.To), bound(x.Step)
-	if v := constValue(step.expr()); v != nil && !v.Null && step.lit && (v.Type == value.Long || v.Type == value.Int) && v.I == 0 {
+	if v := constValue(step.expr()); v != nil && !v.Null && step.lit && isZero(v) {
 		b.fail(x.Step.Range(), "SEM0132", "the step must not be 0")
 	}
 	ft, ok := common(from.typ(), to.typ(), convPromotable)
@@ -165,11 +165,10 @@ func (b *binder) rangeOp(x *syntax.RangeOp) *table {
 	}
 	t := ft
 	if st := step.typ(); !(ft.is(value.Int) && st.is(value.Int)) {
-		t = b.addTypes(ft, st)
-		if t.isErr() {
-			if !ft.isUnknown() && !st.isUnknown() && !st.isErr() && from.kind != opErr && to.kind != opErr {
-				b.fail(x.Step.Range(), "SEM0106", "the step %s does not fit a range of %s", st, ft)
-			}
+		f, _ := lookupOperator("Add")
+		m := &matcher{args: []arg{{operand: operand{kind: opScalar, t: ft}}, {operand: operand{kind: opScalar, t: st}}}, types: []typ{ft, st}}
+		report := !st.isErr() && from.kind != opErr && to.kind != opErr && step.kind != opErr && st.isSummable() && ft.isSummable()
+		if t = b.operatorType(f, m, x.Step.Range(), true, report); t.isErr() {
 			t = tUnknown
 		}
 	}
@@ -179,4 +178,14 @@ func (b *binder) rangeOp(x *syntax.RangeOp) *table {
 		node.Step = b.coerce(step.expr(), step.typ(), t.v)
 	}
 	return &table{cols: []*column{c}, node: node, serialized: true}
+}
+
+func isZero(v *value.Value) bool {
+	switch v.Type {
+	case value.Long, value.Int, value.Timespan:
+		return v.I == 0
+	case value.Real:
+		return v.F == 0
+	}
+	return false
 }

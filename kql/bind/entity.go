@@ -24,14 +24,16 @@ func (b *binder) lookupCall(x *syntax.Call, in *operand, ctx context) operand {
 		if v := args[0].val; v != nil && v.Type == value.String {
 			text = &v.S
 		}
-		if a := &args[0]; a.kind != opErr && !a.t.is(value.String) && !a.t.isUnknown() && !(a.t.isDynamic() && name == "table") {
-			b.fail(a.at(), "SEM0107", "a value of type string is expected here, not %s", a.typeName())
-			return b.unknownEntity(x, name)
-		}
 	}
 	if f, ok := catalog.LookupFunction(name); ok && (len(args) < f.MinArgs() || len(args) > f.MaxArgs()) && !(name == "database" && len(args) == 0) {
 		b.fail(x.Name.Span, "SEM0118", "the function %s takes %s, not %d", quoteName(name), plural(f.MaxArgs(), "argument"), len(args))
 		return b.unknownEntity(x, name)
+	}
+	if len(args) > 0 {
+		if a := &args[0]; a.kind != opErr && !a.t.is(value.String) && !a.t.isUnknown() && !(a.t.isDynamic() && name == "table") {
+			b.fail(a.at(), "SEM0107", "a value of type string is expected here, not %s", a.typeName())
+			return b.unknownEntity(x, name)
+		}
 	}
 	at := x.Name.Span
 	if len(args) > 0 {
@@ -223,6 +225,8 @@ func (b *binder) entityMember(x syntax.Expr, left operand, sel syntax.Expr, ctx 
 		}
 		b.failHint(sel.Name.Span, "SEM0211", b.near(sel.Name.Name, nearFunctions), "the name %s does not refer to any known function", quoteName(sel.Name.Name))
 		return tableOp(x, b.openTable(sel.Name.Name))
+	case *syntax.Star:
+		return b.entityMember(x, left, &syntax.WildcardName{Span: sel.Span, Pattern: "*"}, ctx)
 	case *syntax.WildcardName:
 		op := operand{kind: opGroup, src: x}
 		for _, s := range left.scopes {
@@ -354,6 +358,6 @@ func (b *binder) storedGraph(x *syntax.Call, args []arg, at syntax.Span) operand
 			b.fail(x.Name.Span, "SEM0260", "the name %s does not refer to any known graph model", quoteName(name))
 		}
 	}
-	g := &graph{node: &plan.GraphPersisted{Name: nullExpr(), At: plan.Span(at)}, open: true}
+	g := &graph{node: &plan.GraphPersisted{Name: nullExpr(), At: plan.Span(at)}, open: true, openNodes: true}
 	return operand{kind: opGraph, src: x, graph: g}
 }

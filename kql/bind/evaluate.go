@@ -87,7 +87,7 @@ func (b *binder) evaluateOp(x *syntax.PipeExpr, in *table, op *syntax.EvaluateOp
 		total := b.use(s)
 		rt := rows.like(&plan.Take{Input: rows.node, N: p.args[0].expr()}, rows.cols)
 		ct := &table{cols: []*column{n}, node: &plan.Summarize{Input: total.node, Aggs: []plan.Agg{{Out: []plan.Col{n.Col}, Call: &plan.AggCall{Name: "count", T: value.Long}}}}}
-		return operand{kind: opGroup, src: x, tabs: []*table{rt, ct}}
+		return operand{kind: opGroup, src: x, tabs: []*table{rt, ct}, several: true}
 	}
 	return tableOp(x, out)
 }
@@ -152,6 +152,11 @@ func (p *pluginCall) bind() {
 			continue
 		}
 		p.args[i] = b.oneArg(x)
+		if a := &p.args[i]; p.argKind(i) == catalog.ColumnParameter0Common && a.col != nil && p.args[0].kind == opTable {
+			if t := p.args[0].tab; !t.open && t.find(a.col.Name) == nil {
+				b.fail(x.Range(), "SEM0100", "the name %s does not refer to any column of the lookup table", quoteName(a.col.Name))
+			}
+		}
 	}
 	m := b.newMatcher(p.args)
 	sigs := m.choose(p.f, false)
@@ -168,6 +173,9 @@ func (p *pluginCall) argKind(i int) catalog.ArgKind {
 	s := &p.f.Signatures[0]
 	if i < len(s.Params) {
 		return s.Params[i].Arg
+	}
+	if n := len(s.Params); n > 1 && s.Params[n-2].Arg == catalog.ColumnParameter0Common { // it repeats
+		return catalog.ColumnParameter0Common
 	}
 	return catalog.Expression
 }
@@ -404,8 +412,10 @@ func (p *pluginCall) lookupColumns() []*column {
 // pivotColumns are those that stay: the ones named, or all but the pivot's and the aggregate's.
 func (p *pluginCall) pivotColumns() []*column {
 	var cols []*column
+	seen := map[string]bool{}
 	for i := 2; i < len(p.args); i++ {
-		if c := p.args[i].col; c != nil {
+		if c := p.args[i].col; c != nil && !seen[c.Name] {
+			seen[c.Name] = true
 			cols = append(cols, p.fresh(c.Name, c.t))
 		}
 	}

@@ -148,6 +148,7 @@ func (b *binder) findColumns(x *syntax.FindOp, scope *table, ref []*table, s *se
 		}
 	}
 	commonN := len(names)
+	common := b.mergedByName(ref)
 	for _, c := range scope.cols {
 		if s.refs[c.Name] && !seen[c.Name] {
 			names = append(names, c.Name)
@@ -164,7 +165,10 @@ func (b *binder) findColumns(x *syntax.FindOp, scope *table, ref []*table, s *se
 			}
 		}
 		if len(types) <= 1 || i < commonN {
-			sc := scope.find(n)
+			sc := common.find(n)
+			if sc == nil {
+				sc = scope.find(n)
+			}
 			out = append(out, findColumn{name: n, col: b.newCol(n, sc.t), conv: true})
 			continue
 		}

@@ -236,7 +236,11 @@ func (b *binder) expandCall(f *function, x *syntax.Call) operand {
 	}
 	args := make([]arg, 0, len(x.Args)+1)
 	if b.implicit != nil {
-		args = append(args, arg{operand: tableOp(x, b.implicit), x: x.Name})
+		var at syntax.Expr = x.Name
+		if b.implicitX != nil {
+			at = b.implicitX
+		}
+		args = append(args, arg{operand: tableOp(x, b.implicit), x: at})
 		b.implicit = nil
 	}
 	old := b.kind
@@ -488,8 +492,8 @@ func (b *binder) argument(f *function, p *funcParam, a *arg) *symbol {
 // invokeOp calls a function with the input as its first argument.
 func (b *binder) invokeOp(x *syntax.PipeExpr, in *table, op *syntax.InvokeOp) operand {
 	b.row = nil
-	old := b.implicit
-	b.implicit = in
+	old, oldX := b.implicit, b.implicitX
+	b.implicit, b.implicitX = in, x.Input
 	var out operand
 	switch c := op.Call.(type) {
 	case *syntax.Call:
@@ -500,7 +504,7 @@ func (b *binder) invokeOp(x *syntax.PipeExpr, in *table, op *syntax.InvokeOp) op
 		b.fail(op.Span, "SEM0128", "a function call is expected here")
 		out = errAt(x)
 	}
-	b.implicit = old
+	b.implicit, b.implicitX = old, oldX
 	out.src = x
 	return out
 }

@@ -12,7 +12,8 @@ type graph struct {
 	node         plan.Graph
 	nodes, edges []*column
 	hasNodes     bool
-	open         bool
+	open         bool // edges may have columns that aren't known
+	openNodes    bool // nodes may
 }
 
 func (b *binder) makeGraphOp(x *syntax.PipeExpr, in *table, op *syntax.MakeGraphOp) operand {
@@ -41,7 +42,7 @@ func (b *binder) makeGraphOp(x *syntax.PipeExpr, in *table, op *syntax.MakeGraph
 			}
 			node.NodeTables = append(node.NodeTables, plan.GraphNodes{Node: b.solid(tab), Key: refOf(&key)})
 			tabs = append(tabs, tab)
-			g.open = g.open || tab.open
+			g.openNodes = g.openNodes || tab.open
 		}
 		g.hasNodes = true
 		if len(tabs) == 1 {
@@ -50,24 +51,7 @@ func (b *binder) makeGraphOp(x *syntax.PipeExpr, in *table, op *syntax.MakeGraph
 				node.NodeTables[0].Map = append(node.NodeTables[0].Map, c.ID)
 			}
 		} else {
-			var all []*column
-			for _, t := range tabs {
-				all = append(all, t.cols...)
-			}
-			for _, u := range b.unify(all) {
-				g.nodes = append(g.nodes, u.col)
-				for i, t := range tabs {
-					id := plan.ColID(0)
-					for _, c := range t.cols {
-						for _, f := range u.from {
-							if f == c {
-								id = c.ID
-							}
-						}
-					}
-					node.NodeTables[i].Map = append(node.NodeTables[i].Map, id)
-				}
-			}
+			g.nodes = b.uniteNodes(tabs, node.NodeTables)
 		}
 	case op.WithNodeID != nil:
 		c := b.newCol(op.WithNodeID.Text, src.typ())
@@ -90,6 +74,50 @@ func (b *binder) makeGraphOp(x *syntax.PipeExpr, in *table, op *syntax.MakeGraph
 	return out
 }
 
+// uniteNodes gives the columns of all node tables, one a name: a column whose type differs between the tables is
+// dynamic.
+func (b *binder) uniteNodes(tabs []*table, nodes []plan.GraphNodes) []*column {
+	var out []*column
+	at := map[string]*column{}
+	for _, t := range tabs {
+		for _, c := range t.cols {
+			u := at[c.Name]
+			switch {
+			case u == nil:
+				u = b.newCol(c.Name, c.t)
+				at[c.Name] = u
+				out = append(out, u)
+			case u.Type != c.Type:
+				u.t, u.Type = tDynamic, value.Dynamic
+			case !u.t.same(c.t):
+				u.t = typ{v: c.Type}
+			}
+		}
+	}
+	for i, t := range tabs {
+		items := make([]plan.Item, 0, len(t.cols)+len(out))
+		for _, c := range t.cols {
+			items = append(items, plan.Item{Col: c.Col, Expr: b.ref(c, plan.Span{})})
+		}
+		for _, u := range out {
+			id := plan.ColID(0)
+			if c := t.find(u.Name); c != nil {
+				id = c.ID
+				if c.Type != u.Type {
+					n := b.newCol(u.Name, u.t)
+					items = append(items, plan.Item{Col: n.Col, Expr: b.coerce(b.ref(c, plan.Span{}), c.t, u.Type)})
+					id = n.ID
+				}
+			}
+			nodes[i].Map = append(nodes[i].Map, id)
+		}
+		if len(items) > len(t.cols) {
+			nodes[i].Node = &plan.Project{Input: nodes[i].Node, Items: items}
+		}
+	}
+	return out
+}
+
 func refOf(o *operand) plan.ColRef {
 	if r, ok := o.e.(*plan.ColRef); ok {
 		return *r
@@ -105,7 +133,7 @@ func (b *binder) asGraph(in operand, op syntax.Operator) *graph {
 	if in.kind != opErr {
 		b.fail(b.keyword(op), "SEM0219", "the operator needs a graph; put make-graph before it")
 	}
-	g := &graph{node: &plan.GraphPersisted{Name: nullExpr()}, open: true}
+	g := &graph{node: &plan.GraphPersisted{Name: nullExpr()}, open: true, openNodes: true}
 	if in.kind == opTable {
 		g.edges = in.tab.cols
 		g.open = in.tab.open
@@ -137,7 +165,7 @@ func (b *binder) softGraph(in operand) *graph {
 	if in.kind == opGraph {
 		return in.graph
 	}
-	g := &graph{node: &plan.GraphPersisted{Name: nullExpr()}, open: true}
+	g := &graph{node: &plan.GraphPersisted{Name: nullExpr()}, open: true, openNodes: true}
 	if in.kind == opTable {
 		g.edges = in.tab.cols
 		b.fail(in.src.Range(), "SEM0219", "the operator needs a graph; put make-graph before it")
@@ -147,14 +175,14 @@ func (b *binder) softGraph(in operand) *graph {
 
 func (b *binder) graphWhere(x *syntax.PipeExpr, in operand, op *syntax.GraphWhereOp) operand {
 	g := b.asGraph(in, op)
-	cols := g.nodes
+	cols, open := g.nodes, g.openNodes
 	if op.Edges {
-		cols = g.edges
+		cols, open = g.edges, g.open
 	}
 	var pred plan.Expr
 	old := b.inGraph
 	b.inGraph = true
-	b.inRow(&table{cols: cols, open: g.open}, func() { pred = b.boolExpr(op.Pred) })
+	b.inRow(&table{cols: cols, open: open}, func() { pred = b.boolExpr(op.Pred) })
 	b.inGraph = old
 	n := *g
 	if op.Edges {
@@ -249,7 +277,7 @@ func (b *binder) graphMatch(x *syntax.PipeExpr, in operand, op *syntax.GraphMatc
 	row, search, inGraph, gv := b.row, b.search, b.inGraph, b.graphVars
 	b.row, b.inGraph, b.graphVars = nil, true, vars
 	inner := b.innerNodes
-	b.innerNodes = &table{open: g.open}
+	b.innerNodes = &table{open: g.openNodes}
 	for _, c := range g.nodes {
 		b.innerNodes.cols = append(b.innerNodes.cols, b.newCol(c.Name, c.t))
 	}
@@ -366,7 +394,10 @@ func (b *binder) edgeBound(x syntax.Expr, def int) int {
 // patternTuple is a pattern variable as a value with properties.
 func (b *binder) patternTuple(v *patternVar, g *graph) operand {
 	op := operand{kind: opTuple, member: v.name, e: &plan.GraphVar{Name: v.name}}
-	op.rel = &table{cols: v.cols, open: g.open}
+	op.rel = &table{cols: v.cols, open: g.openNodes}
+	if v.edge {
+		op.rel.open = g.open
+	}
 	for _, c := range v.cols {
 		op.tuple = append(op.tuple, tupleCol{name: c.Name, t: c.t, e: plan.Ref(c.Col), col: c, id: c})
 	}

@@ -93,16 +93,22 @@ func (b *binder) seriesArithmetic(x syntax.Expr) {
 
 func (b *binder) seriesDefault(x syntax.Expr, agg *operand) *plan.Const {
 	op := b.scalarExpr(x)
+	if op.kind != opErr && !op.lit && !op.isConst {
+		b.fail(x.Range(), "SEM0236", "the default of make-series must be a constant")
+		return nil
+	}
 	k := constValue(op.expr())
-	if k == nil || !op.lit && !op.isConst {
-		if op.kind != opErr {
-			b.fail(x.Range(), "SEM0131", "the expression must be a literal")
+	if k == nil {
+		if op.kind != opErr && !b.opt.Editor {
+			b.fail(x.Range(), syntax.CodeNotSupported, "a default that is not a literal is not supported in make-series")
 		}
 		return nil
 	}
 	t := agg.typ()
 	if !t.isErr() && !t.isUnknown() && !assignable(t, op.t, convNone) && !assignable(t, op.t, convPromotable) {
-		b.fail(x.Range(), "SEM0141", "the expression must have the type %s, not %s", t, op.typeName())
+		if !b.opt.Editor { // the editor service takes it; what the engine puts into the series isn't published
+			b.fail(x.Range(), syntax.CodeNotSupported, "a default of type %s for an aggregate of type %s is not supported in make-series", op.typeName(), t)
+		}
 		return nil
 	}
 	e, _ := b.coerce(op.expr(), op.t, t.v).(*plan.Const)
@@ -152,7 +158,7 @@ func (b *binder) wantInterval(op *operand, x syntax.Expr, rangeT typ) {
 		return
 	}
 	if r := b.addTypes(rangeT, t); r.isErr() || !assignable(rangeT, r, convNone) && !(rangeT.v == r.v) {
-		if !r.isErr() && promoteInt(rangeT).same(r) {
+		if !b.opt.Editor && !r.isErr() && promoteInt(rangeT).same(r) { // the editor service wants int() around the step
 			return
 		}
 		b.fail(x.Range(), "SEM0178", "the type %s is not an interval of %s", t, rangeT)

@@ -23,8 +23,9 @@ func expandType(t typ, to *typ, arrays bool) typ {
 	return t
 }
 
-// expandColumns binds the columns of mv-expand and mv-apply. p holds the input's columns.
-func (b *binder) expandColumns(p *projection, cols []*syntax.MvColumn, arrays bool) ([]plan.Expand, []*column) {
+// expandColumns binds the columns of mv-expand and mv-apply. p gets the input's columns too, those among them that
+// the expressions were the first to name.
+func (b *binder) expandColumns(in *table, p *projection, cols []*syntax.MvColumn, arrays bool) ([]plan.Expand, []*column) {
 	var out []plan.Expand
 	var used []*column
 	type bound struct {
@@ -40,12 +41,14 @@ func (b *binder) expandColumns(p *projection, cols []*syntax.MvColumn, arrays bo
 		if n, ok := inner.(*syntax.NamedExpr); ok {
 			inner = n.X
 		}
-		ops[i].op = b.scalarExpr(inner)
+		ops[i].op = b.expr(inner)
+		b.wantScalar(&ops[i].op, c.X)
 		if c.To != nil {
 			t := b.typeOf(c.To)
 			ops[i].to = &t.t
 		}
 	}
+	p.addAll(in.cols, false, true)
 	for i, c := range cols {
 		if c.X == nil {
 			continue
@@ -91,13 +94,12 @@ func (b *binder) expandColumns(p *projection, cols []*syntax.MvColumn, arrays bo
 func (b *binder) mvExpandOp(in *table, x *syntax.MvExpandOp) *table {
 	b.queryParams(x.Params, paramsExpand)
 	p := b.newProjection()
-	p.addAll(in.cols, false, true)
 	arrays := word(x.Params, "bagexpansion") == "array" || param(x.Params, "bagexpansion") == nil && word(x.Params, "kind") == "array"
 	node := &plan.MvExpand{}
 	if arrays {
 		node.Kind = plan.ExpandArray
 	}
-	node.Expand, _ = b.expandColumns(p, x.Columns, arrays)
+	node.Expand, _ = b.expandColumns(in, p, x.Columns, arrays)
 	if ip := param(x.Params, "with_itemindex"); ip != nil {
 		n, _ := paramWord(ip)
 		c := b.newCol(n, tLong)
@@ -115,13 +117,12 @@ func (b *binder) mvExpandOp(in *table, x *syntax.MvExpandOp) *table {
 func (b *binder) mvApplyOp(in *table, x *syntax.MvApplyOp) *table {
 	b.queryParams(x.Params, paramsApply)
 	p := b.newProjection()
-	p.addAll(in.cols, false, true)
 	node := &plan.MvApply{ID: b.subID()}
 	if x.ID != nil {
 		b.fail(x.ID.Range(), syntax.CodeNotSupported, "the id clause of mv-apply is not supported")
 	}
 	var used []*column
-	node.Expand, used = b.expandColumns(p, x.Columns, false)
+	node.Expand, used = b.expandColumns(in, p, x.Columns, false)
 	if ip := param(x.Params, "with_itemindex"); ip != nil {
 		n, _ := paramWord(ip)
 		c := b.newCol(n, tLong)

@@ -51,10 +51,28 @@ func (b *binder) joinNames(x, left syntax.Expr, selector func() (string, bool)) 
 	if !b.notes[x].dynamic {
 		return right, ok
 	}
-	if l, _ := b.resultName(left); strings.TrimSpace(l) != "" {
+	if l, _ := b.innerName(left); strings.TrimSpace(l) != "" {
 		return l + "_" + right, true
 	}
 	return right, ok
+}
+
+// innerName is resultName of a part of an expression: there column_ifexists names nothing.
+func (b *binder) innerName(x syntax.Expr) (string, bool) {
+	y := x
+	for {
+		p, ok := y.(*syntax.ParenExpr)
+		if !ok {
+			break
+		}
+		y = p.X
+	}
+	if c, ok := y.(*syntax.Call); ok {
+		if f := b.notes[c].fn; f != nil && f.NameKind == catalog.FirstArgumentIfColumn {
+			return "", false
+		}
+	}
+	return b.resultName(x)
 }
 
 // indexName is the text of a literal index.
@@ -80,7 +98,7 @@ func (b *binder) callName(x *syntax.Call) (string, bool) {
 	if f == nil {
 		return "", false
 	}
-	first := func() (string, bool) { return b.resultName(x.Args[0]) }
+	first := func() (string, bool) { return b.innerName(x.Args[0]) }
 	n := len(x.Args)
 	switch f.NameKind {
 	case catalog.PrefixAndFirst, catalog.NameAndFirst:
@@ -127,6 +145,21 @@ func (b *binder) constText(x syntax.Expr) *string {
 			if v := constValue(y.op.expr()); v != nil && v.Type == value.String {
 				return &v.S
 			}
+		}
+	}
+	return nil
+}
+
+// writtenValue is the value of a literal or of a let of one; nil for what has to be computed, -1 too.
+func (b *binder) writtenValue(x syntax.Expr) *value.Value {
+	switch x := x.(type) {
+	case *syntax.Literal:
+		return &x.Value
+	case *syntax.ParenExpr:
+		return b.writtenValue(x.X)
+	case *syntax.NameRef:
+		if y := b.local.find(x.Name); y != nil && y.op.kind == opScalar {
+			return y.op.val
 		}
 	}
 	return nil

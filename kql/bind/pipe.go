@@ -29,6 +29,16 @@ func (b *binder) pipe(x *syntax.PipeExpr) operand {
 		switch in.kind {
 		case opTable, opGraph, opErr:
 		case opGroup:
+			if in.several {
+				if _, ok := x.Op.(*syntax.RenderOp); ok {
+					return in
+				}
+				if !b.opt.Editor {
+					b.fail(b.keyword(x.Op), syntax.CodeNotSupported, "operators after facet, fork and preview, which give several tables, are not supported")
+				}
+				in = tableOp(x.Input, &table{node: &plan.Values{}})
+				break
+			}
 			if len(in.tabs) > 0 {
 				in = tableOp(x.Input, b.unionTables(in.tabs, nil, ""))
 				break

@@ -3,13 +3,14 @@ package bind
 import (
 	"picket/kql/plan"
 	"picket/kql/syntax"
+	"picket/kql/value"
 	"strings"
 )
 
 // facetOp gives a table of counts a column, and what the with part makes of the input.
 func (b *binder) facetOp(x *syntax.PipeExpr, in *table, op *syntax.FacetOp) operand {
 	s := b.share(in, "", true)
-	out := operand{kind: opGroup, src: x}
+	out := operand{kind: opGroup, src: x, several: true}
 	if op.With != nil {
 		t := b.subQuery(b.use(s), op.With, nil)
 		if !op.WithParen {
@@ -37,7 +38,7 @@ func (b *binder) facetOp(x *syntax.PipeExpr, in *table, op *syntax.FacetOp) oper
 
 func (b *binder) forkOp(x *syntax.PipeExpr, in *table, op *syntax.ForkOp) operand {
 	s := b.share(in, "", true)
-	out := operand{kind: opGroup, src: x}
+	out := operand{kind: opGroup, src: x, several: true}
 	for i, br := range op.Branches {
 		t := b.subQuery(b.use(s), br.X, forkable)
 		f := *t
@@ -83,6 +84,7 @@ func (b *binder) renderOp(x *syntax.PipeExpr, in *table, op *syntax.RenderOp) op
 			case nil:
 			default:
 				o := b.expr(v)
+				b.renderValue(p.Name.Text, &o, v)
 				if k := constValue(o.expr()); k != nil {
 					r.Props[p.Name.Text] = strings.Trim(plan.Literal(*k), `"`)
 					if k.Type.String() == "string" {
@@ -107,6 +109,28 @@ func (b *binder) renderColumn(in *table, prop string, n *syntax.NameRef) {
 	case "xcolumn", "ycolumns", "anomalycolumns", "series":
 		if b.opt.Editor && !in.open && in.find(n.Name) == nil {
 			b.fail(n.Span, "SEM0100", "the name %s does not refer to any known column", quoteName(n.Name))
+		}
+	}
+}
+
+// renderValue checks the type of a property of render. The engine leaves it to the one who draws.
+func (b *binder) renderValue(prop string, o *operand, x syntax.Expr) {
+	if !b.opt.Editor || o.kind == opErr {
+		return
+	}
+	t := o.typ()
+	switch prop {
+	case "title", "xtitle", "ytitle":
+		if !t.is(value.String) && !t.isDynamic() && !t.isUnknown() {
+			b.fail(x.Range(), "SEM0141", "a string is expected here, not %s", o.typeName())
+		}
+	case "ymin", "ymax":
+		if !o.lit || !t.isSummable() {
+			b.fail(x.Range(), "SEM0224", "a number, datetime or timespan literal is expected here")
+		}
+	case "accumulate":
+		if !o.lit || !t.is(value.Bool) {
+			b.fail(x.Range(), "SEM0223", "true or false is expected here")
 		}
 	}
 }

@@ -16,7 +16,6 @@ func (b *binder) scanOp(in *table, x *syntax.ScanOp) *table {
 		op := b.scalarExpr(k)
 		node.PartitionBy = append(node.PartitionBy, op.expr())
 	}
-	cols := append([]*column(nil), in.cols...)
 	var declared []*column
 	byName := map[string]*column{}
 	for _, d := range x.Declare {
@@ -34,8 +33,7 @@ func (b *binder) scanOp(in *table, x *syntax.ScanOp) *table {
 		declared = append(declared, c)
 		byName[c.Name] = c
 	}
-	cols = append(cols, declared...)
-	all := append([]*column(nil), cols...)
+	all := append(append([]*column(nil), in.cols...), declared...)
 	b.inner(func() {
 		for _, c := range declared {
 			b.local.add(&symbol{name: c.Name, op: operand{kind: opScalar, t: c.t, col: c, e: plan.Ref(c.Col)}})
@@ -67,6 +65,10 @@ func (b *binder) scanOp(in *table, x *syntax.ScanOp) *table {
 			node.Steps[i].Cond = b.boolExpr(s.Cond)
 			for _, a := range s.Assign {
 				op := b.scalarExpr(a.X)
+				if byName[a.Name.Name] != nil && in.find(a.Name.Name) != nil {
+					b.fail(a.Name.Span, "SEM0146", "the name %s is both a declared column of scan and a column of its input", quoteName(a.Name.Name))
+					continue
+				}
 				c := byName[a.Name.Name]
 				if c == nil {
 					c = in.find(a.Name.Name)
@@ -83,6 +85,7 @@ func (b *binder) scanOp(in *table, x *syntax.ScanOp) *table {
 			}
 		}
 	})
+	cols := append(append([]*column(nil), in.cols...), declared...) // the steps may have inferred columns
 	if p := param(x.Params, "with_match_id"); p != nil || b.opt.Editor {
 		name := "match_id"
 		if p != nil {
@@ -92,23 +95,8 @@ func (b *binder) scanOp(in *table, x *syntax.ScanOp) *table {
 		node.MatchID = c.Col
 		cols = append(cols, c)
 	}
-	cols = withInferred(in, cols)
 	node.Input = b.solid(in)
 	node.Out = planCols(cols)
 	out := in.like(node, cols)
 	return out
-}
-
-// withInferred puts columns that were inferred meanwhile behind the input's.
-func withInferred(in *table, cols []*column) []*column {
-	have := map[*column]bool{}
-	for _, c := range cols {
-		have[c] = true
-	}
-	for _, c := range in.cols {
-		if !have[c] {
-			cols = append(cols, c)
-		}
-	}
-	return cols
 }

@@ -52,6 +52,7 @@ type operand struct {
 	member  string // opTuple of a pattern variable: its name
 	prefix  string // opTuple: put before the names of its values
 	egroup  *entityGroup
+	several bool // opGroup: several results, of facet or fork
 }
 
 // operandSource remembers the syntax behind a let variable, which project-by-names and pivot look through.

@@ -53,7 +53,7 @@ func (b *binder) topNestedOp(in *table, x *syntax.TopNestedOp) *table {
 		case len(aggs) == 1 && len(aggs[0].Out) == 1:
 			lv.Agg, lv.Post = aggs[0], agg.expr()
 		default:
-			if agg.kind != opErr && b.failed == 0 {
+			if agg.kind != opErr && b.failed == 0 && !b.opt.Editor {
 				b.fail(l.By.Range(), syntax.CodeNotSupported, "top-nested takes one aggregate with one result here")
 			}
 		}

@@ -43,8 +43,11 @@ func (s *server) publish(d *document) error {
 // check parses one query and, where that goes, binds it.
 func (s *server) check(text string) syntax.ErrorList {
 	doc, errs := syntax.Parse(text)
-	if len(errs) > 0 || s.o.Schema == nil {
+	if s.o.Schema == nil {
 		return errs
+	}
+	if len(errs) > 0 {
+		return bind.Broken(doc, text, errs, s.schema(), bind.Options{})
 	}
 	_, errs = bind.Bind(doc, text, s.schema(), bind.Options{})
 	return errs

@@ -254,6 +254,59 @@ export function data(empty) {
       ].map((s) => [s.name, s]),
     ),
   });
+  const lakeTable = (name, kind, rows, mins, more = {}) => ({ name, kind, rows, hotRows: Math.round(rows / 10), hotBytes: rows * 60, sealedBytes: rows * 22, segments: 7, first: ago(90000), last: ago(mins), received: ago(mins), retentionDays: 90, totalRetentionDays: 90, dayRows: Math.round(rows / 30), dayBytes: Math.round(rows / 30) * 410, ...more });
+  const lakeTables = empty
+    ? []
+    : [
+        lakeTable('CanaryTokens_CL', 'custom', 41, 12),
+        lakeTable('SecurityEvent', 'standard', 12_345_678, 1, { retentionDays: 30, totalRetentionDays: 365, archivedRows: 99_000_000, archivedBytes: 2.1e9 }),
+        lakeTable('Syslog', 'standard', 801_234, 3000, { retentionDays: 0, totalRetentionDays: 0, dayRows: 0, dayBytes: 0 }),
+      ];
+  const late = (t) => ({ ...t, lateRows: t.dayRows ? (t.name === 'SecurityEvent' ? 1234 : 0) : undefined, mostLateSeconds: 7300 });
+  const senders = empty
+    ? []
+    : [
+        { protocol: 'syslog-tcp', name: 'web1', address: '192.0.2.7', first: ago(9000), last: ago(1), rows: 80_123, bytes: 9_000_000, errors: 0, tables: ['Syslog'] },
+        { protocol: '_bulk', name: 'Filebeat/9.1', address: '192.0.2.8', principal: 'shipper', first: ago(9000), last: ago(400), rows: 120_000, errors: 3, lastError: 'The key is not known here.', errorAt: ago(2), tables: ['hosts_CL'] },
+        { protocol: 'collector', address: '198.51.100.4', first: ago(90000), last: ago(5000), rows: 999, errors: 0, tables: ['CanaryTokens_CL'] },
+      ];
+  const grants = [
+    { id: 'c0a80101-0000-4000-8000-000000000001', kind: 'principal', name: 'shipper', role: 'Contributor', created: ago(50), lastUsed: ago(3) },
+    { id: 'c0a80101-0000-4000-8000-000000000002', kind: 'identity', name: 'backup job', role: 'Reader', created: ago(5000), disabled: true },
+    { id: 't1', kind: 'token', name: 'grafana', role: 'Reader', created: ago(900), expires: ago(-90000), lastUsed: ago(10), owner: 'admin' },
+    { id: 't2', kind: 'token', name: 'nightly', role: 'Contributor', created: ago(900), expires: ago(-900), owner: 'ria' },
+    { id: 's1', kind: 'signin', name: 'Azure CLI', role: '', created: ago(900), expires: ago(-90000), owner: 'ria' },
+  ];
+  const mine = () => grants.filter((g) => g.owner === 'admin');
+  const automation = empty
+    ? []
+    : [
+        {
+          name: 'a1',
+          etag: '"1"',
+          properties: {
+            displayName: 'Close the auditor’s trips',
+            order: 1,
+            triggeringLogic: { isEnabled: true, triggersOn: 'Incidents', triggersWhen: 'Created', conditions: [{ conditionType: 'Property', conditionProperties: { propertyName: 'IPAddress', operator: 'Equals', propertyValues: ['203.0.113.7'] } }, { conditionType: 'PropertyArray', conditionProperties: { arrayType: 'Labels', itemConditions: [] } }] },
+            actions: [{ order: 1, actionType: 'ModifyProperties', actionConfiguration: { status: 'Closed', classification: 'BenignPositive', classificationReason: 'SuspiciousButExpected', labels: [{ labelName: 'audit' }] } }],
+          },
+        },
+        {
+          name: 'a2',
+          etag: '"1"',
+          properties: {
+            displayName: 'Tell the owner',
+            order: 2,
+            triggeringLogic: { isEnabled: false, triggersOn: 'Incidents', triggersWhen: 'Updated', conditions: [] },
+            actions: [
+              { order: 1, actionType: 'AddIncidentTask', actionConfiguration: { title: 'Call the owner of the host', description: 'Who was it?' } },
+              { order: 2, actionType: 'RunPlaybook', actionConfiguration: { logicAppResourceId: '/subscriptions/x/resourceGroups/y/providers/Microsoft.Logic/workflows/Block-AADUser' } },
+            ],
+          },
+        },
+      ];
+  const watchlists = empty ? [] : [{ name: 'HighValueAssets', etag: '"1"', properties: { watchlistAlias: 'HighValueAssets', displayName: 'High value assets', description: 'What must not be touched', provider: 'Custom', source: 'assets.csv', itemsSearchKey: 'Asset', created: ago(900), updated: ago(90), updatedBy: { name: 'admin' } } }];
+  const listItems = Array.from({ length: 40 }, (_, i) => ({ name: 'i' + i, properties: { itemsKeyValue: { Asset: 'FS' + String(i).padStart(2, '0'), Owner: ['ada', 'grace'][i % 2], Notes: i ? '' : 'the oldest' }, updated: ago(90) } }));
   const schema = {
     Databases: {
       demo: {
@@ -289,6 +342,8 @@ export function data(empty) {
   const ins = '^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft.OperationalInsights/workspaces/[^/]+/providers/Microsoft.SecurityInsights';
   const re = (s) => new RegExp('^' + s + '$');
   const arm = (s) => new RegExp(ins + s + '$');
+  const arm0 = (s) => new RegExp('^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft.OperationalInsights/workspaces/[^/]+' + s + '$');
+  const tasks = [{ name: 'k1', etag: '"1"', properties: { title: 'Call the owner of FS01', description: 'Ask who opened the share.', status: 'New', createdTimeUtc: ago(10), createdBy: { name: 'admin' } } }];
   const find = (m) => incidents.find((i) => i.name === m[1]) ?? null;
   const routes = [
     ['GET', arm('/incidents'), ({ url }) => {
@@ -387,7 +442,86 @@ export function data(empty) {
     ['GET', re('/api/v1/rules/([^/]+)/runs'), () => ({ value: [ruleRun] })],
     ['GET', re('/api/v1/geo'), () => ({ value: empty ? [] : [{ name: 'country.mmdb', kind: 'country', imported: ago(9000), built: ago(90000), entries: 412345 }], torUnknownSince: ago(9000) })],
     ['GET', re('/api/v1/sessions'), () => ({ value: [{ created: ago(10), seen: ago(0), peer: '127.0.0.1', agent: 'Mozilla/5.0 Chromium', current: true }] })],
-    ['GET', re('/api/v1/access'), () => ({ value: [{ id: 'c0', kind: 'principal', name: 'shipper', role: 'Contributor', created: ago(50) }] })],
+    ['GET', re('/api/v1/access'), () => ({ value: grants })],
+    ['GET', re('/api/v1/access/mine'), () => ({ value: mine() })],
+    ['POST', re('/api/v1/access/mine'), ({ body }) => {
+      grants.push({ id: 't' + grants.length, kind: 'token', name: body.name, role: body.role, created: ago(0), expires: ago(-body.days * 1440), owner: 'admin' });
+      return { kind: 'token', name: body.name, role: body.role, token: 'pat_abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG' };
+    }],
+    ['DELETE', re('/api/v1/access/mine/([^/]+)'), ({ m }) => {
+      grants.splice(grants.findIndex((g) => g.id === m[1]), 1);
+      return { status: 204 };
+    }],
+    ['POST', re('/api/v1/access'), ({ body }) => {
+      grants.push({ id: 'c9', kind: body.kind, name: body.name, role: body.role, created: ago(0) });
+      return { kind: body.kind, name: body.name, role: body.role, clientId: 'c9', clientSecret: 'secret-once' };
+    }],
+    ['PATCH', re('/api/v1/access/([^/]+)'), ({ m, body }) => Object.assign(grants.find((g) => g.id === m[1]), body)],
+    ['DELETE', re('/api/v1/access/([^/]+)'), ({ m }) => {
+      grants.splice(grants.findIndex((g) => g.id === m[1]), 1);
+      return { status: 204 };
+    }],
+    ['POST', re('/api/v1/access/secrets/([^/]+)'), ({ m }) => ({ clientId: m[1], clientSecret: 'another-secret' })],
+    ['GET', re('/api/v1/tables'), ({ url }) => ({ value: url.searchParams.has('late') ? lakeTables.map(late) : lakeTables, retain: true, usage: true })],
+    ['GET', re('/api/v1/tables/([^/]+)'), ({ m }) => {
+      const t = lakeTables.find((x) => x.name === m[1]);
+      if (!t) return null;
+      return {
+        ...late(t),
+        columns: [{ name: 'TimeGenerated', type: 'datetime' }, { name: 'TenantId', type: 'string', standard: true }, { name: 'Computer', type: 'string' }, { name: 'Properties', type: 'dynamic', promoted: true }],
+        usage: t.dayRows ? Array.from({ length: 168 }, (_, i) => ({ hour: new Date(Math.floor(Date.now() / 3600e3) * 3600e3 - (167 - i) * 3600e3).toISOString(), rows: Math.round(t.dayRows / 24 * (1 + Math.sin(i / 4))), bytes: 1000 })) : undefined,
+      };
+    }],
+    ['PATCH', re('/api/v1/tables/([^/]+)'), ({ m, body }) => {
+      Object.assign(lakeTables.find((x) => x.name === m[1]), body);
+      return { status: 204 };
+    }],
+    ['GET', re('/api/v1/sources'), () => ({ value: senders })],
+    ['GET', re('/api/v1/endpoints'), () => ({ url: 'https://picket.example.org:8443', syslog: '192.0.2.1:514', caFile: '/var/lib/picket/tls/ca.pem' })],
+    ['GET', re('/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft.Insights/dataCollectionRules'), () => ({ value: [{ name: 'demo', properties: { immutableId: 'dcr-0123456789abcdef0123456789abcdef', streamDeclarations: { 'Custom-Demo_CL': {} } } }] })],
+    ['POST', arm0('/sharedKeys'), () => ({ primarySharedKey: 'c2hhcmVka2V5', secondarySharedKey: 'x' })],
+    ['GET', arm('/automationRules'), () => ({ value: automation })],
+    ['GET', arm('/automationRules/([^/]+)'), ({ m }) => automation.find((r) => r.name === m[1]) ?? null],
+    ['PUT', arm('/automationRules/([^/]+)'), ({ m, body }) => {
+      const r = { ...body, name: m[1], etag: `"${Date.now()}"` };
+      const at = automation.findIndex((x) => x.name === m[1]);
+      if (at >= 0) automation[at] = r; else automation.push(r);
+      automation.sort((a, b) => a.properties.order - b.properties.order);
+      return r;
+    }],
+    ['DELETE', arm('/automationRules/([^/]+)'), ({ m }) => {
+      automation.splice(automation.findIndex((r) => r.name === m[1]), 1);
+      return { status: 204 };
+    }],
+    ['GET', arm('/watchlists'), () => ({ value: watchlists })],
+    ['GET', arm('/watchlists/([^/]+)'), ({ m }) => watchlists.find((w) => w.name === m[1]) ?? null],
+    ['PUT', arm('/watchlists/([^/]+)'), ({ m, body }) => {
+      const w = { name: m[1], etag: '"1"', properties: { ...body.properties, updated: ago(0) } };
+      watchlists.push(w);
+      return w;
+    }],
+    ['GET', arm('/watchlists/([^/]+)/watchlistItems'), ({ url }) => (url.searchParams.has('$skipToken') ? { value: listItems.slice(25) } : { value: listItems.slice(0, 25), nextLink: `http://elsewhere${url.pathname}?$skipToken=25` })],
+    ['PUT', arm('/watchlists/([^/]+)/watchlistItems/([^/]+)'), ({ m, body }) => {
+      const i = { name: m[2], properties: { ...body.properties, updated: ago(0) } };
+      const at = listItems.findIndex((x) => x.name === m[2]);
+      if (at >= 0) listItems[at] = i; else listItems.push(i);
+      return i;
+    }],
+    ['DELETE', arm('/watchlists/([^/]+)/watchlistItems/([^/]+)'), ({ m }) => {
+      listItems.splice(listItems.findIndex((x) => x.name === m[2]), 1);
+      return { status: 204 };
+    }],
+    ['GET', arm('/incidents/([^/]+)/tasks'), () => ({ value: tasks })],
+    ['PUT', arm('/incidents/([^/]+)/tasks/([^/]+)'), ({ m, body }) => {
+      const t = { name: m[2], etag: '"1"', properties: { ...body.properties, createdTimeUtc: ago(0), createdBy: { name: 'admin' } } };
+      const at = tasks.findIndex((x) => x.name === m[2]);
+      if (at >= 0) tasks[at] = t; else tasks.push(t);
+      return t;
+    }],
+    ['DELETE', arm('/incidents/([^/]+)/tasks/([^/]+)'), ({ m }) => {
+      tasks.splice(tasks.findIndex((x) => x.name === m[2]), 1);
+      return { status: 204 };
+    }],
     ['GET', re('/api/v1/accounts'), () => ({ value: [{ id: 'a0000000-0000-4000-8000-000000000001', name: 'admin', displayName: 'Administrator', role: 'Owner' }] })],
   ];
   return { routes };

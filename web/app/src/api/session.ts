@@ -44,6 +44,14 @@ export function useSession(): SignedIn {
   return s;
 }
 
+/** What each role may do. */
+export const roleWords: Record<User['role'], string> = {
+  Reader: 'reads and queries',
+  Responder: 'works incidents, runs playbooks',
+  Contributor: 'changes rules, playbooks and tokens, sends data',
+  Owner: 'everything, access included',
+};
+
 const rank = { Reader: 1, Responder: 2, Contributor: 3, Owner: 4 };
 export function allows(u: User, need: User['role']): boolean {
   return rank[u.role] >= rank[need];

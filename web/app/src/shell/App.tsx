@@ -26,6 +26,11 @@ const RulePage = lazy(() => import('../rules/RulePage'));
 const TablesPage = lazy(() => import('../tables/TablesPage'));
 const TablePage = lazy(() => import('../tables/TablePage'));
 const SourcesPage = lazy(() => import('../sources/SourcesPage'));
+const AccessPage = lazy(() => import('../access/AccessPage'));
+const AutomationPage = lazy(() => import('../automation/AutomationPage'));
+const AutomationRulePage = lazy(() => import('../automation/AutomationRulePage'));
+const WatchlistsPage = lazy(() => import('../watchlists/WatchlistsPage'));
+const WatchlistPage = lazy(() => import('../watchlists/WatchlistPage'));
 const SettingsPage = lazy(() => import('../settings/SettingsPage'));
 
 const useStyles = makeStyles({
@@ -123,6 +128,11 @@ function Pages() {
       <Route path="/tables" component={TablesPage} />
       <Route path="/tables/:name/:tab?">{(p) => <TablePage key={p.name} name={decodeURIComponent(p.name)} tab={p.tab} />}</Route>
       <Route path="/sources/:tab?/:kind?">{(p) => <SourcesPage tab={p.tab} kind={p.kind} />}</Route>
+      <Route path="/access/:tab?">{(p) => <AccessPage tab={p.tab} />}</Route>
+      <Route path="/automation" component={AutomationPage} />
+      <Route path="/automation/:id">{(p) => <AutomationRulePage key={p.id} id={decodeURIComponent(p.id)} />}</Route>
+      <Route path="/watchlists" component={WatchlistsPage} />
+      <Route path="/watchlists/:alias">{(p) => <WatchlistPage key={p.alias} alias={decodeURIComponent(p.alias)} />}</Route>
       <Route path="/workspace/:tab?">{(p) => <SettingsPage tab={p.tab} />}</Route>
       <Route>
         <EmptyState title="There is no such page" text="The address may be of an older version, or mistyped." />

@@ -1,9 +1,12 @@
 import { Tooltip, makeStyles, mergeClasses, tokens } from '@fluentui/react-components';
 import {
+  BookmarkMultipleRegular,
   DataUsageRegular,
   DocumentKeyRegular,
+  FlashFlowRegular,
   FlowchartRegular,
   NavigationRegular,
+  PeopleLockRegular,
   PlugConnectedRegular,
   SearchSquareRegular,
   SettingsRegular,
@@ -29,6 +32,9 @@ const groups: { title: string; items: Item[] }[] = [
       { to: '/sources', label: 'Data sources', icon: PlugConnectedRegular },
       { to: '/rules', label: 'Analytics', icon: DataUsageRegular },
       { to: '/playbooks', label: 'Playbooks', icon: FlowchartRegular },
+      { to: '/automation', label: 'Automation', icon: FlashFlowRegular },
+      { to: '/watchlists', label: 'Watchlists', icon: BookmarkMultipleRegular },
+      { to: '/access', label: 'Access', icon: PeopleLockRegular },
       { to: '/workspace', label: 'Settings', icon: SettingsRegular },
     ],
   },

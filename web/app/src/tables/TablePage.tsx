@@ -1,8 +1,9 @@
-import { Button, Dialog, DialogActions, DialogBody, DialogContent, DialogSurface, DialogTitle, Dropdown, Field, Option, Tab, TabList, makeStyles } from '@fluentui/react-components';
+import { Button, Dropdown, Field, Option, Tab, TabList, makeStyles } from '@fluentui/react-components';
 import { ArrowClockwiseRegular, ClockRegular, SearchSquareRegular } from '@fluentui/react-icons';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { Suspense, lazy, useState } from 'react';
 import { useLocation } from 'wouter';
+import { FormDialog } from '../access/parts';
 import { ApiError } from '../api/client';
 import { runQuery } from '../api/query';
 import { allows, useSession } from '../api/session';
@@ -18,7 +19,7 @@ import { lateText, tablePath } from './TablesPage';
 const Chart = lazy(() => import('../ui/Chart').then((m) => ({ default: m.Chart })));
 
 const useStyles = makeStyles({
-  body: { display: 'grid', gap: '20px', marginTop: '14px' },
+  body: { display: 'grid', gap: '20px', marginTop: '14px', gridTemplateColumns: 'minmax(0, 1fr)' },
   two: { display: 'grid', gridTemplateColumns: 'minmax(260px, 420px) minmax(0, 1fr)', gap: '24px', '@media (max-width: 900px)': { gridTemplateColumns: 'minmax(0, 1fr)' } },
   chart: { height: '240px' },
   grid: { height: 'calc(100vh - 330px)', minHeight: '260px' },
@@ -181,24 +182,11 @@ function Retention({ t, close }: { t: LakeTableDetail; close: () => void }) {
   );
   const shorter = (n: number, was: number) => n !== 0 && (was === 0 || n < was);
   return (
-    <Dialog open onOpenChange={(_, d) => !d.open && close()}>
-      <DialogSurface>
-        <DialogBody>
-          <DialogTitle>Retention of {t.name}</DialogTitle>
-          <DialogContent style={{ display: 'grid', gap: 12 }}>
-            {save.isError && <ErrorBox error={save.error} />}
-            {pick('Queries see rows', 'By TimeGenerated, in whole days.', see, (n) => { setSee(n); if (!n || (all && all < n)) setAll(n); }, () => true)}
-            {pick('Rows are kept in all', 'What queries no longer see lies in the archive until then.', all, setAll, more)}
-            {shorter(all, t.totalRetentionDays) && <span role="note">Rows older than {daysText(all)} are deleted for good soon after.</span>}
-          </DialogContent>
-          <DialogActions>
-            <Button onClick={close}>Cancel</Button>
-            <Button appearance="primary" disabled={save.isPending} onClick={() => save.mutate()}>
-              Save
-            </Button>
-          </DialogActions>
-        </DialogBody>
-      </DialogSurface>
-    </Dialog>
+    <FormDialog title={`Retention of ${t.name}`} verb="Save" ready busy={save.isPending} submit={() => save.mutate()} close={close}>
+      {save.isError && <ErrorBox error={save.error} />}
+      {pick('Queries see rows', 'By TimeGenerated, in whole days.', see, (n) => { setSee(n); if (!n || (all && all < n)) setAll(n); }, () => true)}
+      {pick('Rows are kept in all', 'What queries no longer see lies in the archive until then.', all, setAll, more)}
+      {shorter(all, t.totalRetentionDays) && <span role="note">Rows older than {daysText(all)} are deleted for good soon after.</span>}
+    </FormDialog>
   );
 }

@@ -66,7 +66,7 @@ export default function TablesPage() {
             { key: 'keep', title: 'Kept', cell: (t) => daysText(t.retentionDays) + (t.totalRetentionDays !== t.retentionDays ? `, ${daysText(t.totalRetentionDays)} in all` : ''), sort: (t) => t.retentionDays || 1e9 },
             { key: 'last', title: 'Last record', cell: (t) => <When at={t.received} />, sort: (t) => -(parseTime(t.received)?.getTime() ?? 0) },
           ];
-          if (l.usage) columns.push({ key: 'day', title: 'In 24 h', right: true, cell: (t) => (t.dayRows ? `${t.dayRows.toLocaleString()} rows, ${bytes(t.dayBytes ?? 0)}` : '–'), sort: (t) => t.dayRows ?? 0 });
+          if (l.usage) columns.push({ key: 'day', title: 'In 24 h', right: true, cell: (t) => (t.dayRows ? `${plural(t.dayRows, 'row')}, ${bytes(t.dayBytes ?? 0)}` : '–'), sort: (t) => t.dayRows ?? 0 });
           if (late.data?.value.some((t) => t.lateRows != null)) columns.push({ key: 'late', title: 'Late by an hour', right: true, cell: (t) => lateText(lateOf.get(t.name) ?? t) || '–', sort: (t) => lateOf.get(t.name)?.lateRows ?? 0 });
           return <Rows label="Tables" rows={rows} rowKey={(t) => t.name} columns={columns} first="name" />;
         }}

@@ -8,9 +8,9 @@ const useStyles = makeStyles({
   head: { padding: '8px 24px 0' },
   crumbs: { display: 'flex', alignItems: 'center', gap: '4px', color: tokens.colorNeutralForeground3, minHeight: '18px' },
   crumb: { color: tokens.colorBrandForegroundLink, textDecorationLine: 'none', fontSize: '12px', ':hover': { textDecorationLine: 'underline' } },
-  row: { display: 'flex', alignItems: 'center', gap: '12px', minHeight: '36px' },
+  row: { display: 'flex', alignItems: 'center', gap: '0 12px', minHeight: '36px', '@media (max-width: 640px)': { flexWrap: 'wrap' } },
   title: { overflow: 'hidden', textOverflow: 'ellipsis', whiteSpace: 'nowrap', margin: 0 },
-  bar: { paddingLeft: '0', minHeight: '36px', columnGap: '2px' },
+  bar: { paddingLeft: '0', minHeight: '36px', columnGap: '2px', flexWrap: 'wrap' },
   body: { overflow: 'auto', padding: '12px 24px 24px', minHeight: 0 },
   flush: { padding: 0 },
 });

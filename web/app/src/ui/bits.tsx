@@ -58,7 +58,7 @@ const useStyles = makeStyles({
   right: { textAlign: 'right', fontVariantNumeric: 'tabular-nums', whiteSpace: 'nowrap' },
   scroll: { overflowX: 'auto', '@media (min-width: 901px)': { overflowX: 'visible' } },
   sort: { font: 'inherit', color: 'inherit', background: 'none', border: 'none', padding: 0, cursor: 'pointer', ':hover': { textDecorationLine: 'underline' } },
-  section: { display: 'grid', gap: '10px', alignContent: 'start' },
+  section: { display: 'grid', gap: '10px', alignContent: 'start', gridTemplateColumns: 'minmax(0, 1fr)' },
   h: { fontSize: '14px', fontWeight: 600, margin: '0' },
 });
 

@@ -28,6 +28,10 @@ CREATE TABLE web_session(
   hash BLOB PRIMARY KEY, account TEXT NOT NULL REFERENCES web_account(id) ON DELETE CASCADE,
   created INTEGER NOT NULL, seen INTEGER NOT NULL, peer TEXT NOT NULL, agent TEXT NOT NULL);
 CREATE INDEX web_session_account ON web_session(account);
+`}, {Room: "web", Step: 2, SQL: `
+CREATE TABLE web_external(
+  issuer TEXT NOT NULL, subject TEXT NOT NULL, account TEXT NOT NULL REFERENCES web_account(id) ON DELETE CASCADE,
+  PRIMARY KEY(issuer, subject));
 `}}
 }
 
@@ -222,9 +226,12 @@ func (s *Server) setPassword(ctx context.Context, u User, password string, mustC
 // ResetPassword gives the account a generated password that must be changed at the next sign-in, and ends its
 // sessions; for `picket account reset` and owners.
 func (s *Server) ResetPassword(ctx context.Context, name string) (password string, err error) {
-	u, _, err := s.account(ctx, name)
+	u, hash, err := s.account(ctx, name)
 	if err != nil {
 		return "", err
+	}
+	if hash == externalHash {
+		return "", &Error{Status: 409, Code: "ExternalAccount", Message: u.Name + " has no password here: it signs in with an identity provider."}
 	}
 	password = generatePassword()
 	return password, s.setPassword(ctx, u, password, true, nil)
@@ -250,7 +257,7 @@ func (s *Server) signIn(ctx context.Context, peer, name, password string) (User,
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return User{}, err
 	}
-	known := err == nil && !u.Disabled && len(password) <= maxPassword
+	known := err == nil && !u.Disabled && hash != externalHash && len(password) <= maxPassword
 	if !known {
 		if _, err := s.argon(ctx, "absent", make([]byte, argonSalt), argonTime, argonMemory, argonLanes, argonKey); err != nil {
 			return User{}, err

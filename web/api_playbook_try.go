@@ -16,10 +16,13 @@ func resubmit(w http.ResponseWriter, r *http.Request, e *playbook.Engine) error 
 			return err
 		}
 	}
+	var id string
+	var err error
 	if in.From != "" {
-		return &Error{Status: 501, Code: "NotConfigured", Message: "Resubmitting from a failed action is not part of this server: resubmit the whole run."}
+		id, err = e.ResubmitFrom(r.Context(), r.PathValue("run"), in.From)
+	} else {
+		id, err = e.Resubmit(r.Context(), r.PathValue("run"))
 	}
-	id, err := e.Resubmit(r.Context(), r.PathValue("run"))
 	return answer(w, 202, map[string]string{"run": id}, err)
 }
 

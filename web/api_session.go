@@ -44,6 +44,7 @@ type sessionInfo struct {
 	Workspace *Workspace        `json:"workspace,omitempty"`
 	Version   string            `json:"version,omitempty"`
 	Demo      bool              `json:"demo,omitempty"`
+	SSO       string            `json:"sso,omitempty"` // signed out: the text of the provider's button
 	TripURL   string            `json:"tripUrl,omitempty"`
 	HostMap   map[string]string `json:"hostMap,omitempty"`
 	Rooms     map[string]bool   `json:"rooms,omitempty"` // tokens, playbooks, rules, geo: which are there
@@ -64,7 +65,7 @@ func (s *Server) getSession(w http.ResponseWriter, r *http.Request) {
 	u, token, err := s.session(r)
 	switch {
 	case errors.Is(err, errNoSession):
-		writeJSON(w, 200, sessionInfo{Demo: s.d.Demo})
+		writeJSON(w, 200, sessionInfo{Demo: s.d.Demo, SSO: s.d.SSO})
 	case err != nil:
 		s.fail(w, r, err)
 	default:
@@ -107,7 +108,7 @@ func (s *Server) signedIn(r *http.Request, name string, u User, err error) {
 	if s.d.SignedIn == nil {
 		return
 	}
-	e := SignIn{User: u, Peer: s.peer(r), Agent: r.UserAgent()}
+	e := SignIn{User: u, Peer: s.peer(r), Agent: r.UserAgent(), Protocol: "password"}
 	if err != nil {
 		e.Err = err.Error()
 		known, ok, _ := s.Account(r.Context(), name) // only for the record: its failure changes nothing
@@ -183,8 +184,8 @@ func (s *Server) postPassword(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) getAccounts(w http.ResponseWriter, r *http.Request, _ User) error {
-	rows, err := s.d.State.Query(r.Context(), `SELECT a.id, a.name, a.display, a.role, a.must_change, a.disabled, max(s.seen)
-		FROM web_account a LEFT JOIN web_session s ON s.account=a.id GROUP BY a.id ORDER BY a.name`)
+	rows, err := s.d.State.Query(r.Context(), `SELECT a.id, a.name, a.display, a.role, a.must_change, a.disabled, max(s.seen), coalesce(max(e.issuer), '')
+		FROM web_account a LEFT JOIN web_session s ON s.account=a.id LEFT JOIN web_external e ON e.account=a.id GROUP BY a.id ORDER BY a.name`)
 	if err != nil {
 		return err
 	}
@@ -192,12 +193,13 @@ func (s *Server) getAccounts(w http.ResponseWriter, r *http.Request, _ User) err
 	type account struct {
 		User
 		LastSeen *time.Time `json:"lastSeen,omitempty"`
+		Issuer   string     `json:"issuer,omitempty"` // the provider that it signs in with; "" is a password
 	}
 	out := []account{}
 	for rows.Next() {
 		var a account
 		var seen *int64
-		if err := rows.Scan(&a.ID, &a.Name, &a.DisplayName, &a.Role, &a.MustChange, &a.Disabled, &seen); err != nil {
+		if err := rows.Scan(&a.ID, &a.Name, &a.DisplayName, &a.Role, &a.MustChange, &a.Disabled, &seen, &a.Issuer); err != nil {
 			return err
 		}
 		if seen != nil {

@@ -15,6 +15,8 @@ type SignIn struct {
 	Peer  string // the client's address
 	Agent string
 	Err   string // why it failed; "" is success
+
+	Protocol string // "password" or "oidc"
 }
 
 // AccountChange is something that an owner, or the person, did to an account.

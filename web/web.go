@@ -70,6 +70,10 @@ type Deps struct {
 	SignedIn       func(ctx context.Context, e SignIn)
 	AccountChanged func(ctx context.Context, c AccountChange)
 
+	// SSO is the text of the sign-in page's button that leads to /api/v1/oidc/login, "Sign in with login.example.org";
+	// "" is no such button. What answers there calls [Server.SignInExternal].
+	SSO string
+
 	// Tables is the rows' store; nil: the Tables page says that it isn't there.
 	Tables *TablesSource
 	// Senders lists who sent data, the last first; nil: the page says that senders aren't counted.

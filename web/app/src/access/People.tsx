@@ -37,6 +37,7 @@ export function People() {
               { key: 'n', title: 'Name', cell: (a) => a.name + (a.id === user.id ? ' (you)' : ''), sort: (a) => a.name },
               { key: 'd', title: 'Shown as', cell: (a) => a.displayName, sort: (a) => a.displayName },
               { key: 'r', title: 'Role', cell: (a) => <RolePick small label={`Role of ${a.name}`} disabled={a.id === user.id || change.isPending} value={a.role} set={(role) => change.mutate({ name: a.name, role })} /> },
+              { key: 'w', title: 'Signs in by', cell: (a) => (a.issuer ? a.issuer.replace(/^https:\/\//, '') : 'password') },
               { key: 's', title: 'Last seen', cell: (a) => <When at={a.lastSeen} /> },
               { key: 'e', title: 'Enabled', cell: (a) => <Switch aria-label={`${a.name} enabled`} checked={!a.disabled} disabled={a.id === user.id} onChange={(_, d) => change.mutate({ name: a.name, disabled: !d.checked })} /> },
               {
@@ -44,7 +45,7 @@ export function People() {
                 title: 'Actions',
                 cell: (a) => (
                   <span style={{ display: 'inline-flex', gap: 6 }}>
-                    <Button size="small" aria-label={`Reset the password of ${a.name}`} disabled={a.id === user.id || reset.isPending} onClick={() => reset.mutate(a.name)}>
+                    <Button size="small" aria-label={`Reset the password of ${a.name}`} disabled={a.id === user.id || reset.isPending || Boolean(a.issuer)} onClick={() => reset.mutate(a.name)}>
                       Reset password
                     </Button>
                     <Button size="small" aria-label={`Remove ${a.name}`} disabled={a.id === user.id} onClick={() => setRemoving(a.name)}>

@@ -2,7 +2,8 @@ import { call, type List } from './client';
 import type { User } from './session';
 
 export type Role = User['role'];
-export type Account = User & { lastSeen?: string };
+/** issuer is the provider that the person signs in with; without it, by a password. */
+export type Account = User & { lastSeen?: string; issuer?: string };
 
 /** What signs in without being a person: the secret is never told again. */
 export interface Grant {

@@ -25,6 +25,8 @@ export interface Session {
   workspace?: Workspace;
   version?: string;
   demo?: boolean;
+  /** Signed out: the text of the identity provider's button. */
+  sso?: string;
   tripUrl?: string;
   hostMap?: Record<string, string>;
   rooms?: Record<string, boolean>;

@@ -72,7 +72,7 @@ export function App() {
   };
   if (!s.user || !s.workspace || s.user.mustChangePassword)
     return (
-      <Suspense fallback={null}>{s.user?.mustChangePassword ? <FirstStart user={s.user} done={set} /> : <SignIn demo={s.demo} done={set} />}</Suspense>
+      <Suspense fallback={null}>{s.user?.mustChangePassword ? <FirstStart user={s.user} done={set} /> : <SignIn demo={s.demo} sso={s.sso} done={set} />}</Suspense>
     );
   return (
     <SessionContext.Provider value={s as SignedIn}>

@@ -8,7 +8,7 @@ const useStyles = makeStyles({
   card: { width: 'min(400px, 92vw)', boxSizing: 'border-box', padding: '32px', display: 'grid', rowGap: '16px', backgroundColor: tokens.colorNeutralBackground1, boxShadow: tokens.shadow16, borderRadius: '4px' },
   brand: { display: 'flex', alignItems: 'center', gap: '12px' },
   form: { display: 'grid', gap: '14px' },
-  buttons: { display: 'flex', gap: '8px', justifyContent: 'flex-end', marginTop: '6px' },
+  buttons: { display: 'flex', gap: '8px', justifyContent: 'flex-end', flexWrap: 'wrap', marginTop: '6px' },
 });
 
 function Door({ title, intro, children }: { title: string; intro: ReactNode; children: ReactNode }) {
@@ -27,7 +27,7 @@ function Door({ title, intro, children }: { title: string; intro: ReactNode; chi
   );
 }
 
-export function SignIn({ demo, done }: { demo?: boolean; done: (s: Session) => void }) {
+export function SignIn({ demo, sso, done }: { demo?: boolean; sso?: string; done: (s: Session) => void }) {
   const styles = useStyles();
   const [name, setName] = useState('');
   const [password, setPassword] = useState('');
@@ -62,6 +62,11 @@ export function SignIn({ demo, done }: { demo?: boolean; done: (s: Session) => v
           <Input name="password" type="password" autoComplete="current-password" value={password} onChange={(_, d) => setPassword(d.value)} />
         </Field>
         <div className={styles.buttons}>
+          {sso && (
+            <Button as="a" href={'/api/v1/oidc/login?' + new URLSearchParams({ next: location.pathname + location.search })}>
+              {sso}
+            </Button>
+          )}
           <Button type="submit" appearance="primary" disabled={busy || !name.trim() || !password} icon={busy ? <Spinner size="tiny" /> : undefined}>
             Sign in
           </Button>

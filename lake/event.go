@@ -9,6 +9,7 @@ const (
 	EventRoom     EventKind = "room"     // rows are taken again
 	EventReopened EventKind = "reopened" // the database was opened anew after an error
 	EventPutOff   EventKind = "put off"  // a step of housekeeping failed and is tried again
+	EventMended   EventKind = "mended"   // an unfinished commit was cut off the log after a power cut
 	EventUpgraded EventKind = "upgraded" // the folder has a newer format now
 	EventDemoted  EventKind = "demoted"  // a promotion failed on stored rows and was dropped
 	EventPurged   EventKind = "purged"   // a purge came to its end, well or not

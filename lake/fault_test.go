@@ -1,6 +1,7 @@
 package lake
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math/rand"
@@ -225,12 +226,37 @@ func (f *faultRun) step() {
 		if err := f.files.Cut(filepath.Join(to, "lake"), func(rel string) bool { return strings.HasPrefix(rel, "lake.duckdb") }); err != nil {
 			f.fatal("%v", err)
 		}
+		f.tearLog(filepath.Join(to, "lake", "lake.duckdb.wal"))
 		f.files.Chance(0)
 		f.end()
 		f.begin(to)
 		f.open()
 		f.files.Chance(0)
 		f.check("after a power cut")
+	}
+}
+
+// tearLog adds to the log what a commit leaves that the power cut stopped: a part, zeros, or rubbish.
+func (f *faultRun) tearLog(path string) {
+	b, err := os.ReadFile(path)
+	if err != nil || len(b) < 100 {
+		return
+	}
+	n := 1 + f.r.Intn(3000)
+	var more []byte
+	switch f.r.Intn(4) {
+	case 0:
+		more = make([]byte, n)
+	case 1:
+		more = make([]byte, n)
+		for i := range more {
+			more[i] = byte(f.r.Int())
+		}
+	case 2: // an entry that was begun
+		more = append([]byte{200, 1, 0, 0, 0, 0, 0, 0}, bytes.ReplaceAll(b[len(b)/2:min(len(b), len(b)/2+n)], logCommit, nil)...)
+	}
+	if err := os.WriteFile(path, append(b, more...), 0o600); err != nil {
+		f.fatal("%v", err)
 	}
 }
 

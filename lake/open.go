@@ -153,7 +153,7 @@ func (l *Lake) dbPath() string { return filepath.Join(l.o.Dir, "lake.duckdb") }
 
 // openDB opens the database and reads its catalog; l.mu need not be held: nobody else has the database.
 func (l *Lake) openDB(ctx context.Context) error {
-	db, err := duck.Open(l.dbPath(), map[string]string{
+	settings := map[string]string{
 		"memory_limit":                 strconv.FormatInt(l.o.MemoryLimit>>20, 10) + "MiB",
 		"threads":                      strconv.Itoa(l.o.Threads),
 		"temp_directory":               filepath.Join(l.o.Dir, "spill"),
@@ -161,9 +161,19 @@ func (l *Lake) openDB(ctx context.Context) error {
 		"wal_autocheckpoint":           "4GB", // the committer checkpoints
 		"autoinstall_known_extensions": "false",
 		"autoload_known_extensions":    "false",
-	})
+	}
+	db, err := duck.Open(l.dbPath(), settings)
 	if err != nil {
-		return err
+		mended, merr := l.mendLog(err)
+		if merr != nil {
+			return errors.Join(merr, err)
+		}
+		if !mended {
+			return err
+		}
+		if db, err = duck.Open(l.dbPath(), settings); err != nil {
+			return err
+		}
 	}
 	own, err := os.Open(l.dbPath())
 	if err != nil {

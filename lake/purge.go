@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"path/filepath"
 	"picket/kql/value"
 	"picket/lake/duck"
 	"slices"
@@ -385,6 +387,9 @@ func (l *Lake) purgeEnd(ctx context.Context, ps []*Purge) error {
 	l.mu.Unlock()
 	if waits {
 		return nil // a reader still has the rows
+	}
+	if err := l.o.Files.Remove(filepath.Join(l.o.Dir, tornName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("finish a purge: %w", err)
 	}
 	if done, err := l.scrub(ctx); err != nil || !done {
 		l.purgeNext = time.Now().Add(purgeAgain)

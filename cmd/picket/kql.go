@@ -24,7 +24,7 @@ import (
 const maxLine = 16 << 20 // bytes of one line of kql batch
 
 func kqlCommand(t *target) *cobra.Command {
-	return group(&cobra.Command{Use: "kql", Short: "The query language as a tool, without a server"}, kqlBatchCommand(), kqlFormatCommand(), kqlTestCommand(), kqlFunctionsCommand(), kqlReplCommand(), kqlLspCommand(t))
+	return group(&cobra.Command{Use: "kql", Short: "The query language as a tool, without a server"}, kqlBatchCommand(), kqlFormatCommand(), kqlTestCommand(), kqlFunctionsCommand(), kqlDocsCommand(), kqlReplCommand(), kqlLspCommand(t))
 }
 
 func kqlFormatCommand() *cobra.Command {

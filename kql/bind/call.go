@@ -108,6 +108,11 @@ func (b *binder) bindArgs(xs []syntax.Expr, k scopeKind) []arg {
 	out := make([]arg, len(xs))
 	for i, x := range xs {
 		out[i] = b.oneArg(x)
+		if a := &out[i]; a.kind == opTuple && !b.opt.Editor {
+			if v := b.graphVars[a.member]; v != nil && v.variable { // the edges of a path are an array to the engine
+				a.operand = operand{kind: opScalar, src: a.src, t: tArray, e: a.e}
+			}
+		}
 	}
 	b.kind = old
 	return out

@@ -6,7 +6,9 @@
 //	e.Signatures[0]  // "arg_max(maximized, [returned, …])"
 //	help.Unsupported() // for an editor that should not offer them
 //
-// The texts stand in the .txt files beside this one, a tab between name and text; signatures come from kql/catalog.
+// The texts stand in the .txt files beside this one, a tab between name and text; examples of what is no operator in
+// examples.txt, each a query that runs without tables. Signatures come from kql/catalog. [Pages] makes the pages of the
+// documentation of all that.
 package help
 
 import (
@@ -61,6 +63,9 @@ var operatorTexts string
 //go:embed infix.txt
 var infixTexts string
 
+//go:embed examples.txt
+var exampleTexts string
+
 type index struct {
 	all    []Entry
 	byName map[string][]int // lower case
@@ -75,8 +80,17 @@ var load = sync.OnceValue(func() *index {
 		}
 		why[m.Kind][m.Name] = m.Why
 	}
+	examples := map[string]string{}
+	for _, l := range strings.Split(exampleTexts, "\n") {
+		if f := strings.Split(l, "\t"); len(f) == 3 {
+			examples[f[0]+" "+f[1]] = f[2]
+		}
+	}
 	add := func(e Entry) {
 		e.Unsupported = why[e.Kind][e.Name]
+		if q := examples[string(e.Kind)+" "+e.Name]; q != "" {
+			e.Example = q
+		}
 		x.all = append(x.all, e)
 	}
 	for _, t := range []struct {

@@ -34,7 +34,7 @@ type playbookHandler func(w http.ResponseWriter, r *http.Request, e *playbook.En
 //	GET /api/v1/playbooks/{name}/runs/{run}/actions/{action}  {value: [actionJSON]}: one action's repetitions with inputs
 //	    and outputs; repetition= is exactly that one ("" outside loops), or after=, under=, status=, top= page through them
 //	POST /api/v1/playbooks/{name}/test                {body} → triedJSON: what a run would send
-func graphRoutes(add func(pattern, need string, f playbookHandler)) {
+func (s *Server) graphRoutes(add func(pattern, need string, f playbookHandler)) {
 	add("GET /api/v1/playbooks/{name}/graph", Reader, func(w http.ResponseWriter, r *http.Request, e *playbook.Engine) error {
 		g, err := e.Graph(r.Context(), r.PathValue("name"))
 		return answer(w, 200, g, err)
@@ -44,7 +44,7 @@ func graphRoutes(add func(pattern, need string, f playbookHandler)) {
 		return answer(w, 200, g, err)
 	})
 	add("GET /api/v1/playbooks/{name}/runs/{run}/states", Reader, showStates)
-	add("POST /api/v1/playbooks/{name}/test", Responder, testPlaybook)
+	add("POST /api/v1/playbooks/{name}/test", Responder, s.testPlaybook)
 	add("GET /api/v1/playbooks/{name}/runs/{run}/actions/{action}", Reader, showRepetitions)
 }
 

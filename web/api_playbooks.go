@@ -130,7 +130,7 @@ func (s *Server) playbookRoutes() {
 			return roomError(f(w, r, s.d.Playbooks))
 		}))
 	}
-	graphRoutes(add)
+	s.graphRoutes(add)
 	none := func(w http.ResponseWriter, err error) error {
 		if err == nil {
 			w.WriteHeader(http.StatusNoContent)

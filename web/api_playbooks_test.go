@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"picket/playbook"
 	"picket/state"
+	"strings"
 	"testing"
 	"time"
 )
@@ -118,6 +119,11 @@ func TestPlaybookFromTemplateToRun(t *testing.T) {
 		t.Fatalf("got %+v", reps)
 	}
 	s.want(s.call("GET", "/api/v1/playbooks/Echo/runs/"+run.Run+"/actions/nothing", nil, nil), 404, "unknown action")
+	var tried triedJSON
+	s.want(s.call("POST", "/api/v1/playbooks/Echo/test", map[string]any{"body": map[string]string{"name": "Bob"}}, &tried), 200, "test")
+	if tried.Status != "Succeeded" || len(tried.Calls) != 0 || len(tried.Actions) == 0 {
+		t.Fatalf("got %+v", tried)
+	}
 	var again struct{ Run string }
 	s.want(s.call("POST", "/api/v1/playbooks/Echo/runs/"+run.Run+"/resubmit", nil, &again), 202, "resubmit")
 	if again.Run == "" || again.Run == run.Run {
@@ -132,4 +138,53 @@ func TestPlaybookFromTemplateToRun(t *testing.T) {
 		t.Fatalf("got %+v", one)
 	}
 	s.want(s.call("DELETE", "/api/v1/playbooks/Echo", nil, nil), 204, "delete")
+}
+
+const senderDefinition = `{
+  "$schema": "https://schema.management.azure.com/providers/Microsoft.Logic/schemas/2016-06-01/workflowdefinition.json#",
+  "contentVersion": "1.0.0.0",
+  "parameters": {"$connections": {"type": "Object", "defaultValue": {}}, "Key": {"type": "SecureString"}},
+  "triggers": {"manual": {"type": "Request", "kind": "Http", "inputs": {}}},
+  "actions": {
+    "Ask": {"type": "Http", "inputs": {"method": "GET", "uri": "https://api.example.org/@{triggerBody()?['id']}", "headers": {"Authorization": "@parameters('Key')"}}, "runAfter": {}},
+    "Wait_a_day": {"type": "Wait", "inputs": {"interval": {"count": 1, "unit": "Day"}}, "runAfter": {"Ask": ["Succeeded"]}},
+    "Comment": {"type": "ApiConnection", "runAfter": {"Wait_a_day": ["Succeeded"]}, "inputs": {"method": "post", "path": "/Incidents/Comment", "body": {"message": "@body('Ask')?['verdict']"},
+      "host": {"connection": {"name": "@parameters('$connections')['azuresentinel']['connectionId']"}}}}
+  }
+}`
+
+func TestPlaybookIsTriedWithoutSending(t *testing.T) {
+	ctx := context.Background()
+	s := newSite(t, func(d *Deps) {
+		db, err := state.Open(ctx, filepath.Join(t.TempDir(), "playbook.db"), playbook.Migrations())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { db.Close() })
+		engine, err := playbook.New(playbook.Deps{DB: db, KeyFile: filepath.Join(t.TempDir(), "key"), PublicURL: "https://127.0.0.1:8443", Log: d.Log})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(engine.Close)
+		d.Playbooks = engine
+	})
+	pw, _, err := s.srv.EnsureOwner(ctx, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.want(s.signIn("admin", pw), 200, "sign in")
+	conns := map[string]any{"azuresentinel": map[string]string{"connectionId": "/subscriptions/s/resourceGroups/g/providers/Microsoft.Web/connections/sentinel", "id": "/subscriptions/s/providers/Microsoft.Web/locations/l/managedApis/azuresentinel"}}
+	s.want(s.call("POST", "/api/v1/playbooks", map[string]any{"name": "Sender", "template": json.RawMessage(senderDefinition), "allowNeeds": true, "parameters": map[string]any{"Key": "hush hush", "$connections": conns}}, nil), 200, "deploy")
+	var out triedJSON
+	s.want(s.call("POST", "/api/v1/playbooks/Sender/test", map[string]any{"body": map[string]string{"id": "7"}}, &out), 200, "test")
+	if out.Status != "Succeeded" || len(out.Calls) != 2 || out.Calls[0].Target != "https://api.example.org/7" || out.Calls[1].API != "azuresentinel" {
+		t.Fatalf("got %+v", out)
+	}
+	if strings.Contains(string(out.Calls[0].Inputs), "hush") {
+		t.Fatalf("a secret is shown: %s", out.Calls[0].Inputs)
+	}
+	if len(out.Needs) == 0 {
+		t.Fatal("the needs of this server are not told")
+	}
+	s.want(s.call("POST", "/api/v1/playbooks/Nothing/test", map[string]any{}, nil), 404, "unknown playbook")
 }

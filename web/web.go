@@ -88,6 +88,7 @@ type Server struct {
 	mux      *http.ServeMux
 	app      *app
 	throttle *throttle
+	tests    chan struct{} // bounds concurrent tests of playbooks
 	hashing  chan struct{} // bounds concurrent password hashing: each costs 19 MiB
 }
 
@@ -100,7 +101,7 @@ func New(ctx context.Context, d Deps) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{d: d, mux: http.NewServeMux(), app: a, throttle: newThrottle(d.Now), hashing: make(chan struct{}, 2)}
+	s := &Server{d: d, mux: http.NewServeMux(), app: a, throttle: newThrottle(d.Now), hashing: make(chan struct{}, 2), tests: make(chan struct{}, maxTests)}
 	s.routes()
 	if err := s.dropExpired(ctx); err != nil {
 		return nil, err

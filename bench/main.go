@@ -1,7 +1,7 @@
 // Command bench measures picket against a floor or a peer that it measures in the same run, and prints the ratios.
 // It starts bin/picket as its users do, speaks to it over loopback and leaves nothing behind.
 //
-//	go run ./bench                        # all three, about two minutes
+//	go run ./bench                        # all of it, about six minutes
 //	go run ./bench -only collector -for 30s
 //
 // What each figure means stands in docs/bench.md.
@@ -44,6 +44,9 @@ type options struct {
 	dur     time.Duration
 	rounds  int
 	log     io.Writer
+
+	events   int    // of the race
+	victoria string // the peer's program; "" builds it
 }
 
 func main() {
@@ -53,7 +56,9 @@ func main() {
 	flag.StringVar(&o.content, "content", os.Getenv("PICKET_SHARED"), "folder with seed/Ingest-CanaryTokens; empty takes picket's own")
 	flag.DurationVar(&o.dur, "for", 15*time.Second, "how long trips, and batches, are sent")
 	flag.IntVar(&o.rounds, "incidents", 3, "how often a document is opened, each time in a new workspace")
-	flag.StringVar(&only, "only", "", "trips, collector or incident")
+	flag.IntVar(&o.events, "events", 400_000, "how many events the race with VictoriaLogs has")
+	flag.StringVar(&o.victoria, "victoria", "", "program of VictoriaLogs; empty builds it from the Go module proxy, once")
+	flag.StringVar(&only, "only", "", "trips, collector, incident or victoria")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -68,12 +73,15 @@ func run(ctx context.Context, o options, only string) error {
 	if _, err := os.Stat(o.bin); err != nil {
 		return fmt.Errorf("%w: run `make build`, or name the program with -picket", err)
 	}
+	if o.events < 10_000 || o.events > 20_000_000 {
+		return errors.New("-events takes 10000 to 20000000")
+	}
 	if o.dur < time.Second || o.dur > 10*time.Minute || o.rounds < 1 || o.rounds > 50 {
 		return errors.New("-for takes 1s to 10m, -incidents 1 to 50")
 	}
 	var all []line
 	known := false
-	for _, p := range []part{{"trips", trips}, {"collector", collector}, {"incident", incidents}} {
+	for _, p := range []part{{"trips", trips}, {"collector", collector}, {"incident", incidents}, {"victoria", race}} {
 		if only != "" && only != p.name {
 			continue
 		}
@@ -87,7 +95,7 @@ func run(ctx context.Context, o options, only string) error {
 		all = append(all, lines...)
 	}
 	if !known {
-		return fmt.Errorf("-only %s: give trips, collector or incident", only)
+		return fmt.Errorf("-only %s: give trips, collector, incident or victoria", only)
 	}
 	return show(os.Stdout, all)
 }

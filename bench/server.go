@@ -26,6 +26,7 @@ import (
 type server struct {
 	picket.Demo
 	bin, data string
+	args      []string
 	cmd       *exec.Cmd
 	exited    chan struct{}
 	log       *tailBuffer
@@ -90,21 +91,28 @@ func start(ctx context.Context, o options, extra ...string) (_ *server, err erro
 	if o.content != "" {
 		args = append(args, "--content", o.content)
 	}
-	s.cmd = exec.Command(bin, append(args, extra...)...)
+	s.args = append(args, extra...)
+	return s, s.run(ctx)
+}
+
+// run starts the process and waits until it is ready.
+func (s *server) run(ctx context.Context) error {
+	s.cmd = exec.Command(s.bin, s.args...)
 	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
 	s.cmd.SysProcAttr = childAttr()
+	s.exited = make(chan struct{})
 	if err := s.cmd.Start(); err != nil {
 		s.cmd = nil
-		return nil, err
+		return err
 	}
-	go func() { _ = s.cmd.Wait(); close(s.exited) }()
+	go func(cmd *exec.Cmd, exited chan struct{}) { _ = cmd.Wait(); close(exited) }(s.cmd, s.exited)
 	for end := time.Now().Add(time.Minute); ; {
 		if d, err := picket.ReadDemo(s.data); err == nil {
 			s.Demo = *d
 			if s.http == nil {
 				pem, err := os.ReadFile(d.CAFile)
 				if err != nil {
-					return nil, err
+					return err
 				}
 				pool := x509.NewCertPool()
 				pool.AppendCertsFromPEM(pem)
@@ -113,25 +121,31 @@ func start(ctx context.Context, o options, extra ...string) (_ *server, err erro
 			if r, err := s.http.Get(d.URL + "/readyz"); err == nil {
 				r.Body.Close()
 				if r.StatusCode == 200 {
-					return s, nil
+					return nil
 				}
 			}
 		}
 		select {
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return ctx.Err()
 		case <-s.exited:
-			return nil, fmt.Errorf("picket ended at its start:\n%s", s.log)
+			return fmt.Errorf("picket ended at its start:\n%s", s.log)
 		case <-time.After(50 * time.Millisecond):
 		}
 		if time.Now().After(end) {
-			return nil, fmt.Errorf("picket is not ready after a minute:\n%s", s.log)
+			return fmt.Errorf("picket is not ready after a minute:\n%s", s.log)
 		}
 	}
 }
 
 // stop ends the server and removes its folder.
 func (s *server) stop() {
+	s.end()
+	os.RemoveAll(filepath.Dir(s.data))
+}
+
+// end ends the process.
+func (s *server) end() {
 	if s.cmd != nil {
 		_ = s.cmd.Process.Signal(syscall.SIGTERM)
 		select {
@@ -141,7 +155,6 @@ func (s *server) stop() {
 			<-s.exited
 		}
 	}
-	os.RemoveAll(filepath.Dir(s.data))
 }
 
 // command runs a command of picket against the server.
@@ -223,8 +236,10 @@ func until(ctx context.Context, within time.Duration, f func() (bool, error)) er
 const ticksPerSecond = 100
 
 // cpu is the processor time that the server has used.
-func (s *server) cpu() (time.Duration, error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.cmd.Process.Pid))
+func (s *server) cpu() (time.Duration, error) { return cpuOf(s.cmd.Process.Pid) }
+
+func cpuOf(pid int) (time.Duration, error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0, fmt.Errorf("read the server's processor time: %w", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"picket/kql"
 	"picket/kql/bind"
 	"picket/kql/exec"
@@ -151,7 +152,7 @@ func (in *Ingest) Post(ctx context.Context, r PostRequest) (PostResult, error) {
 // postWhole has the engine read the body itself, which it can when every value fits its column as it stands and
 // nothing is to be cut. ok is false when it can't: then nothing was stored.
 func (in *Ingest) postWhole(ctx context.Context, table string, schema value.Schema, body []byte, opID string) (ack lake.Ack, ok bool, err error) {
-	if longText(body, maxPostField) {
+	if longText(body, maxPostField) || hasDecimal(schema) {
 		return ack, false, nil
 	}
 	have, err := in.have(ctx, table)
@@ -224,7 +225,7 @@ func (in *Ingest) decodeStream(body []byte, schema value.Schema, source, stream 
 			if !ok || d == nil {
 				continue
 			}
-			x, err := lake.Convert(d, schema[i].Type)
+			x, err := convert(d, schema[i].Type)
 			if err != nil {
 				why = append(why, fmt.Sprintf("%s: %v", k, err))
 				continue
@@ -379,7 +380,7 @@ func (in *Ingest) fit(ctx context.Context, table string, f *value.Frame, q *valu
 				if e == nil {
 					continue
 				}
-				x, err := lake.Convert(e, t)
+				x, err := convert(e, t)
 				if err != nil {
 					why[r] = append(why[r], fmt.Sprintf("%s.%s: %v", table, c.Name, err))
 					continue
@@ -405,4 +406,31 @@ func (in *Ingest) fit(ctx context.Context, table string, f *value.Frame, q *valu
 		}
 	}
 	return out, nil
+}
+
+func hasDecimal(s value.Schema) bool {
+	for _, c := range s {
+		if c.Type == value.Decimal {
+			return true
+		}
+	}
+	return false
+}
+
+// convert is lake.Convert without what no decimal can hold: an exponent of thousands would become a text of as many
+// digits.
+func convert(d any, t value.Type) (value.Value, error) {
+	if t == value.Decimal {
+		switch x := d.(type) {
+		case float64:
+			if math.IsInf(x, 0) || math.IsNaN(x) {
+				return value.Value{}, fmt.Errorf("%s is no decimal", value.FormatReal(x))
+			}
+		case string:
+			if i := strings.IndexAny(x, "eE"); i >= 0 && len(strings.TrimLeft(x[i+1:], "+-0")) > 3 {
+				return value.Value{}, fmt.Errorf("%.40q is outside the range of a decimal", x)
+			}
+		}
+	}
+	return lake.Convert(d, t)
 }

@@ -53,6 +53,19 @@ func TestPostRunsEachFlowOfTheStream(t *testing.T) {
 	want("Plain_CL", "Host|N|Raw\na|1|{\"k\":\"v\"}\nb|2|{\"k\":\"w\"}\nc||\nd|7|\ne||\n")
 }
 
+// What no decimal can hold is noted, and stays small.
+func TestPostHugeNumbers(t *testing.T) {
+	in := open(t)
+	r := parsed(t, in, `{"streamDeclarations":{"Custom-In":{"columns":[{"name":"N","type":"int"},{"name":"M","type":"decimal"}]}},"dataFlows":[{"streams":["Custom-In"],"outputStream":"Custom-Huge_CL"}]}`)
+	res, err := in.Post(ctx, PostRequest{Rule: r, Source: "dcr", Stream: "Custom-In", Body: []byte(`[{"N":1,"M":1e400},{"N":2,"M":"1e1999999999"},{"N":3,"M":"12345678901234567890.5"},{"N":4,"M":"1e5"}]`)})
+	if err != nil || res.Quarantined != 2 {
+		t.Fatalf("%+v %v", res, err)
+	}
+	if got, want := show(t, in, "Huge_CL"), "N|M\n1|\n2|\n3|12345678901234567890.5\n4|100000\n"; got != want {
+		t.Errorf("%s", got)
+	}
+}
+
 func TestPostRefusesByName(t *testing.T) {
 	in := open(t)
 	r := parsed(t, in, ruleText)

@@ -104,7 +104,7 @@ func (in *Ingest) Load(ctx context.Context, r LoadRequest) (LoadResult, error) {
 		return res, nil
 	}
 	ack, err := lake.Ack{}, error(&lake.DataError{})
-	if len(rows) > 0 && !longRows(rows) {
+	if len(rows) > 0 && !longRows(rows) && !hasDecimal(cols) {
 		ack, err = in.o.Lake.Append(ctx, batches(lake.Batch{Columns: cols, Keys: keys, NDJSON: text})...)
 	}
 	var de *lake.DataError
@@ -254,7 +254,7 @@ func (in *Ingest) loadSlow(rows [][]byte, places []int64, cols value.Schema, key
 				if !ok || d == nil {
 					continue
 				}
-				x, err := lake.Convert(d, c.Type)
+				x, err := convert(d, c.Type)
 				if err != nil {
 					why = append(why, fmt.Sprintf("%s: %v", keys[k], err))
 					continue

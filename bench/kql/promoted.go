@@ -131,8 +131,17 @@ func demote(ctx context.Context, l *lake.Lake) error {
 
 // loadTyped fills the table of typed columns when it is empty.
 func loadTyped(ctx context.Context, l *lake.Lake, seal bool) error {
-	if t, err := l.Table(ctx, typedTable); err == nil && t.Rows > 0 {
-		return nil
+	of, err := l.Table(ctx, table)
+	if err != nil {
+		return err
+	}
+	if t, err := l.Table(ctx, typedTable); err == nil {
+		if t.Rows == of.Rows {
+			return nil
+		}
+		if err := l.DropTable(ctx, typedTable); err != nil { // a run that was cut off
+			return err
+		}
 	}
 	snap, err := l.Snapshot(ctx)
 	if err != nil {

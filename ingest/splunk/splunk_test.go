@@ -61,3 +61,45 @@ func TestEventsBecomeRows(t *testing.T) {
 		}
 	}
 }
+
+// FuzzEvents holds the answer against what was stored: 200 means every event, 400 names an event or says why none.
+func FuzzEvents(f *testing.F) {
+	f.Add([]byte(`{"time":1795590000.25,"host":"h","event":"text"}{"event":{"a":1},"index":"main","fields":{"f":"x"}}`), false)
+	f.Add([]byte(`{"event":[1,{"b":null}],"time":"1e3"} {"event":{"TimeGenerated":1}}`), false)
+	f.Add([]byte("one\ntwo\r\n\xff\n"), true)
+	f.Fuzz(func(t *testing.T, body []byte, raw bool) {
+		rows := 0
+		h := New(Options{
+			Authenticate: func(*http.Request) error { return nil },
+			Collect: func(_ context.Context, r ingest.CollectRequest) (ingest.Result, error) {
+				var list []map[string]json.RawMessage
+				if err := json.Unmarshal(r.Body, &list); err != nil {
+					t.Fatalf("%v in %q", err, r.Body)
+				}
+				if bytes.Contains(r.Body, []byte("TimeGenerated")) {
+					return ingest.Result{}, &ingest.Error{Code: "InvalidDataFormat", Status: 400, Message: "reserved"}
+				}
+				rows += len(list)
+				return ingest.Result{}, nil
+			},
+		})
+		path := "/services/collector"
+		if raw {
+			path += "/raw"
+		}
+		r := httptest.NewRequest("POST", path, bytes.NewReader(body))
+		r.Header.Set("Authorization", "Splunk x")
+		rec := httptest.NewRecorder()
+		h.ServeHTTP(rec, r)
+		var out struct{ Code int }
+		if err := json.Unmarshal(rec.Body.Bytes(), &out); err != nil {
+			t.Fatal(err)
+		}
+		switch {
+		case rec.Code == 200 && rows > 0 && out.Code == 0:
+		case rec.Code == 400 && out.Code > 0:
+		default:
+			t.Fatalf("%d %s with %d rows", rec.Code, rec.Body, rows)
+		}
+	})
+}

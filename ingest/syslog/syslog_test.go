@@ -1,6 +1,8 @@
 package syslog
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -156,4 +158,67 @@ func TestNothingIsLostOnTheWay(t *testing.T) {
 	if l["DeviceVendor"] != "Acme" || l["LogSeverity"] == nil || l["SourceUserName"].(value.Value).S != "ann" {
 		t.Errorf("LEEF: %v", l)
 	}
+}
+
+// FuzzFrames reads a connection's bytes as messages: it ends, holds no more than came, and gives back what was counted.
+func FuzzFrames(f *testing.F) {
+	f.Add([]byte("5 <1>ab12 <1>with space\n<13>a line\nrest"))
+	f.Add([]byte("99999999 <1>x"))
+	f.Fuzz(func(t *testing.T, in []byte) {
+		r := bufio.NewReaderSize(bytes.NewReader(in), 64)
+		total := 0
+		for range len(in) + 1 {
+			first, err := r.Peek(1)
+			if err != nil {
+				break
+			}
+			var raw []byte
+			if first[0] >= '1' && first[0] <= '9' {
+				if raw, err = counted(r); err != nil {
+					return
+				}
+			}
+			if raw == nil {
+				if raw, err = line(r); err != nil && len(raw) == 0 {
+					break
+				}
+			}
+			if total += len(raw); total > len(in) {
+				t.Fatalf("%d bytes out of %d", total, len(in))
+			}
+			Parse(raw, now)
+		}
+		if _, err := r.Peek(1); err == nil {
+			t.Fatal("it does not end")
+		}
+	})
+}
+
+// FuzzEvent reads CEF and LEEF: no column takes a value of another type, and nothing of the extension is lost.
+func FuzzEvent(f *testing.F) {
+	tables, err := standard.Tables()
+	if err != nil {
+		f.Fatal(err)
+	}
+	s, err := New(Options{Schemas: tables})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(`CEF:0|V|P|1|c|n|5|src=192.0.2.1 spt=x rt=Nov 24 2026 07:08:09 msg=a \= b odd=1`)
+	f.Add("LEEF:2.0|V|P|1|e|x5E|usrName=a^sev=5^src=1.2.3.4")
+	f.Fuzz(func(t *testing.T, text string) {
+		e, ok := parseEvent(text)
+		if !ok {
+			return
+		}
+		for k, v := range e.row(s.cef, s.names) {
+			c, ok := s.cef[strings.ToLower(k)]
+			if !ok {
+				t.Fatalf("no column %s", k)
+			}
+			if x, ok := v.(value.Value); ok && x.Type != c.Type {
+				t.Fatalf("%s is a %s, the column a %s", k, x.Type, c.Type)
+			}
+		}
+	})
 }

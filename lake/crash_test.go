@@ -256,6 +256,19 @@ func checkCrash(t *testing.T, dir string, acks crashAcks, when string) {
 			t.Fatal(err)
 		}
 	}
+	us, err := l.Usage(ctx, time.Time{}, time.Now().Add(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	counted := int64(0)
+	for _, u := range us {
+		if u.Table != "Purged" {
+			counted += u.Rows
+		}
+	}
+	if counted != int64(len(seen)) {
+		t.Fatalf("%s: usage counts %d rows, %d are there", when, counted, len(seen))
+	}
 	for n := range acked {
 		for k := n; k < n+10; k++ {
 			if seen[k] != 1 {

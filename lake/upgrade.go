@@ -29,6 +29,9 @@ func (l *Lake) stamp() error {
 	have := 0
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
+		if fileSize(l.dbPath()) > 0 { // FORMAT comes before the database, and last in a copy
+			return fmt.Errorf("%s has a database and no file FORMAT: it is a copy that was not finished; use another one", l.o.Dir)
+		}
 	case err != nil:
 		return fmt.Errorf("read the folder's format: %w", err)
 	default:

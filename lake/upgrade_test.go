@@ -9,6 +9,7 @@ import (
 	"picket/lake/duck"
 	"strings"
 	"testing"
+	"time"
 )
 
 // formatOne turns a closed lake's folder into what format 1 wrote.
@@ -49,6 +50,7 @@ func TestUpgrade(t *testing.T) {
 	mustAppend(t, l, b(2))
 	l.Close()
 	formatOne(t, dir)
+	crashOnce(t, dir, "upgrade:1", 0, time.Second, &crashAcks{})
 
 	boom := errors.New("boom")
 	at := 0
@@ -106,7 +108,13 @@ func TestUpgrade(t *testing.T) {
 	if _, err := Open(ctx, Options{Dir: dir}); err == nil || errors.As(err, &ve) && false {
 		t.Fatal(err)
 	}
-	write("2\n")
+	if err := os.Remove(filepath.Join(dir, "FORMAT")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(ctx, Options{Dir: dir}); err == nil || !strings.Contains(err.Error(), "not finished") {
+		t.Fatal(err)
+	}
+	write(fmt.Sprintln(Format))
 	l = openLake(t, Options{Dir: dir})
 	if err := l.raw(ctx, func(ctx context.Context, c *duck.Conn) error {
 		_, err := c.Exec(ctx, `UPDATE lake_format SET version = 77`)

@@ -197,6 +197,6 @@ func (p *Picket) webDeps() web.Deps {
 		State: p.state, Now: time.Now, Log: p.log, Version: Version, Tokens: p.canary, Geo: p.geo, Rules: p.detect, Playbooks: p.playbooks, Demo: p.cfg.Demo, TripURL: p.tripURL, TrustedProxies: proxies,
 		Workspace: web.Workspace{ID: p.ws.ID, TenantID: p.ws.TenantID, SubscriptionID: p.ws.SubscriptionID, ResourceGroup: p.ws.ResourceGroup, Name: p.ws.Name, Location: p.ws.Location},
 		HostMap:   p.linkMap(), RunPlaybook: p.runPlaybook,
-		Tables: p.tables(), Senders: p.senders, Endpoints: p.endpoints, SignedIn: p.signedIn,
+		Tables: p.tables(), Senders: p.senders, Endpoints: p.endpoints, SignedIn: p.signedIn, SSO: p.ssoLabel(),
 	}
 }

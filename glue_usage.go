@@ -148,7 +148,7 @@ func (x people) SetRole(ctx context.Context, id string, role azure.Role) error {
 
 // signedIn writes a sign-in on the page to the audit log.
 func (p *Picket) signedIn(_ context.Context, e web.SignIn) {
-	p.azure.AuditSignIn(azure.SignIn{UserID: e.User.ID, UserName: e.User.Name, DisplayName: e.User.DisplayName, App: "picket", Protocol: "password", IP: e.Peer, Agent: e.Agent, Err: e.Err, Interactive: true})
+	p.azure.AuditSignIn(azure.SignIn{UserID: e.User.ID, UserName: e.User.Name, DisplayName: e.User.DisplayName, App: "picket", Protocol: e.Protocol, IP: e.Peer, Agent: e.Agent, Err: e.Err, Interactive: true})
 }
 
 // workspaceSettings takes what a client sets of the workspace.

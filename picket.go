@@ -310,7 +310,14 @@ func (p *Picket) openWire(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	sso, err := p.openOIDC()
+	if err != nil {
+		return err
+	}
 	mux := http.NewServeMux()
+	if sso != nil {
+		mux.Handle("/api/v1/oidc/", sso)
+	}
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", p.readyz)
 	importGeo := http.HandlerFunc(p.importGeo)

@@ -290,3 +290,47 @@ func TestPluginsOverWhatSQLSaysOtherwise(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// Many rows tie, in several threads: the columns of arg_max and arg_min still come from one row.
+func TestColumnsOfTiedRowsStayTogether(t *testing.T) {
+	l := openLake(t)
+	for part := range 5 {
+		const n = 12_000
+		f := &value.Frame{Schema: cols("TimeGenerated:datetime g:int a:string b:long c:real d:dynamic"), N: n}
+		for _, c := range f.Schema {
+			f.Vecs = append(f.Vecs, value.New(c.Type, n))
+		}
+		for i := range n {
+			id := int64(part*n + i)
+			f.Vecs[0].I[i] = 638000000000000000 + id*7919%3*10_000_000
+			f.Vecs[1].I[i] = id % 50
+			f.Vecs[2].S[i] = fmt.Sprint(id)
+			f.Vecs[3].I[i] = id
+			f.Vecs[4].F[i] = float64(id)
+			f.Vecs[5].D[i] = id
+			if id%3 == 0 {
+				f.Vecs[3].SetNull(i)
+			}
+		}
+		if _, err := l.Append(ctx, lake.Batch{Table: "X_CL", Frame: f}); err != nil {
+			t.Fatal(err)
+		}
+		if part < 4 {
+			if err := l.Seal(ctx, "X_CL"); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	e := New(Options{Lake: l})
+	for _, q := range []string{
+		"X_CL | summarize arg_max(TimeGenerated, a, b, c, d) by g",
+		"X_CL | summarize arg_min(TimeGenerated, a, b, c, d) by g",
+		"X_CL | where b >= 0 or isnull(b) | summarize arg_max(g, a, b, c, d) by TimeGenerated",
+		"X_CL | where g <= 40 | summarize arg_max(g, a, b, c, d) by TimeGenerated",
+	} {
+		q += " | where a != tostring(tolong(c)) or a != tostring(d) or isnotnull(b) != (tolong(a) % 3 != 0) or isnotnull(b) and b != tolong(a)"
+		if got := text(run(t, e, Request{Text: q})); got != "" {
+			t.Errorf("%s\nmixes rows:\n%s", q, got)
+		}
+	}
+}

@@ -7,9 +7,12 @@ import (
 	"strings"
 )
 
-// rowAggregate is what takes several columns from one row: arg_max, arg_min, take_any of several. DuckDB has these
-// for one value; a struct makes a row one value, so that all columns come from one of the rows that tie. (Packing
-// the cells into a text was measured: no faster.)
+// rowAggregate is what takes several columns from one row: arg_max, arg_min, take_any of several.
+//
+// Where no key is null, each column is an aggregate of its own: arg_max_null replaces what it holds only for a key
+// that is strictly greater, also where threads come together, and so do all of a group, over the same rows in the
+// same order: they come from one row, also among rows that tie (a test holds that). Else a struct makes a row one
+// value, which takes twice as long. (Packing the cells into a text was measured: no faster.)
 func rowAggregate(s scope, agg string, a plan.Agg, list *[]string, out *rel) bool {
 	args := a.Call.Args
 	if len(args) < len(a.Out) || len(args) == 0 {
@@ -35,6 +38,23 @@ func rowAggregate(s scope, agg string, a plan.Agg, list *[]string, out *rel) boo
 		}
 	}
 	fields := xs[from:len(a.Out)]
+	if ranked && !xs[0].null {
+		for i, col := range a.Out {
+			x := xs[i]
+			sql := agg + "_null(" + x.stored() + ", " + xs[0].sql + ")"
+			if i == 0 {
+				sql = strings.TrimPrefix(agg, "arg_") + "(" + x.sql + ")"
+			}
+			if col.Type == value.String {
+				sql = "coalesce(" + sql + ", '')"
+			}
+			*list = append(*list, sql+" AS "+name(col.ID))
+			y := x.renamed(name(col.ID))
+			y.null = col.Type != value.String
+			out.cols[col.ID] = y
+		}
+		return true
+	}
 	row := structOf(fields)
 	whole := "any_value(" + row + ")"
 	if ranked {
@@ -52,8 +72,6 @@ func rowAggregate(s scope, agg string, a plan.Agg, list *[]string, out *rel) boo
 		switch {
 		case ranked && i == 0:
 			sql = strings.TrimPrefix(agg, "arg_") + "(" + x.sql + ")"
-		case ranked && len(fields) == 1 && x.t == value.String && !xs[0].null:
-			sql = agg + "(" + x.sql + ", " + xs[0].sql + ")"
 		default:
 			sql = fmt.Sprintf("(%s).f%d", whole, i-from)
 		}

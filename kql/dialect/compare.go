@@ -122,7 +122,7 @@ func notNaN(x sx, s string) string {
 	if x.t != value.Real || x.noNaN || x.k != nil && !math.IsNaN(x.k.F) {
 		return ""
 	}
-	return " AND NOT isnan(" + s + ")"
+	return " AND " + s + " <= 'inf'::DOUBLE" // NaN is beyond all; a comparison helps to leave blocks of rows out
 }
 
 // comparable gives two operands in one SQL type.

@@ -185,7 +185,8 @@ func toreal(s scope, c *plan.Call) (sx, bool) {
 		build := func(x sx) string {
 			v := x.leaf()
 			doc, path := x.place()
-			return fmt.Sprintf(`(CASE WHEN %[1]s IS NULL THEN NULL WHEN regexp_full_match(%[1]s, '-?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,2})?') THEN CAST(%[1]s AS DOUBLE) WHEN json_type(%[3]s, %[4]s) = 'VARCHAR' THEN %[2]s ELSE %[5]s END)`,
+			// the JSON of a number is read at once; that of a text has quotes, and is no number to the cast
+			return fmt.Sprintf(`coalesce(TRY_CAST(CAST(json_extract(%[3]s, %[4]s) AS VARCHAR) AS DOUBLE), (CASE WHEN %[1]s IS NULL THEN NULL WHEN json_type(%[3]s, %[4]s) = 'VARCHAR' THEN %[2]s ELSE %[5]s END))`,
 				v, realText(v), doc, path, fail())
 		}
 		kept := false

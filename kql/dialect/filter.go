@@ -1,6 +1,7 @@
 package dialect
 
 import (
+	"maps"
 	"picket/kql/plan"
 	"picket/kql/value"
 )
@@ -17,8 +18,36 @@ func (l *lowering) filter(n *plan.Filter, in *rel) *rel {
 			return nil
 		}
 		r.where = append(r.where, s)
+		r.learn(e)
 	}
 	return r
+}
+
+// learn notes of a column that the rows which meet a condition have a number in it, neither null nor NaN.
+func (r *rel) learn(e plan.Expr) {
+	c, ok := e.(*plan.Call)
+	if !ok || len(c.Args) != 2 {
+		return
+	}
+	switch c.Name {
+	case "Equal", "LessThan", "LessThanOrEqual", "GreaterThan", "GreaterThanOrEqual":
+	default:
+		return
+	}
+	for i, a := range c.Args {
+		ref, isRef := a.(*plan.ColRef)
+		k, isConst := c.Args[1-i].(*plan.Const)
+		if !isRef || !isConst || k.Val.Null || ref.T == value.Dynamic || ref.T == value.String {
+			continue
+		}
+		x := r.cols[ref.ID]
+		if x.sql == "" || x.k != nil {
+			continue
+		}
+		x.null, x.noNaN = false, x.t == value.Real
+		r.cols = maps.Clone(r.cols)
+		r.cols[ref.ID] = x
+	}
 }
 
 // part splits a filter of which SQL says only some conditions: those go into r, rest is what remains.

@@ -136,7 +136,8 @@ func fixedMatch(f func(x, n string) string) matchFunc {
 		}
 		sql := f("lower("+x+")", lit)
 		if isASCII(n) && strings.ContainsAny(n, "ik") {
-			sql = "(" + sql + " AND " + f("translate("+x+", '"+upperASCII+"', '"+lowerASCII+"')", lit) + ")"
+			// a CASE keeps the order, which DuckDB would try to better
+			sql = "(CASE WHEN " + sql + " THEN " + f("translate("+x+", '"+upperASCII+"', '"+lowerASCII+"')", lit) + " ELSE FALSE END)"
 		}
 		return sql, true
 	}
@@ -211,7 +212,7 @@ func (s scope) termMatch(x, n string, fold, left, right bool) (string, bool) {
 		x = "lower(" + x + ")"
 	}
 	if s.l.terms++; s.l.terms <= manyTerms || !isASCII(n) {
-		return "(" + part + " AND regexp_matches(" + x + ", " + lit + "))", true
+		return "(CASE WHEN " + part + " THEN regexp_matches(" + x + ", " + lit + ") ELSE FALSE END)", true
 	}
 	// the edges among ASCII; a letter beyond ASCII beside the needle fails over
 	plainPattern, _ := termPattern(n, fold, left, right, outsideASCII)

@@ -39,7 +39,7 @@ func (l *lowering) sort(keys []plan.SortKey, limit int64, in *rel) *rel {
 		if k.NullsFirst {
 			nulls = " NULLS FIRST"
 		}
-		if x.t == value.Real { // NaN stands with the nulls
+		if x.t == value.Real && !x.noNaN { // NaN stands with the nulls
 			way := "ASC"
 			if k.NullsFirst {
 				way = "DESC"

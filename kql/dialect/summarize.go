@@ -133,7 +133,7 @@ func aggregate(s scope, a plan.Agg, list *[]string, out *rel) bool {
 		case value.String:
 			y.sql, y.null = "coalesce("+y.sql+", '')", false
 		case value.Real:
-			if name0 == "min" { // NaN wins, and is the largest in SQL
+			if name0 == "min" && !x.noNaN { // NaN wins, and is the largest in SQL
 				y.sql = "(CASE WHEN coalesce(bool_or(isnan(" + x.sql + "))" + filter + ", FALSE) THEN 'nan'::DOUBLE ELSE " + y.sql + " END)"
 			}
 		default:

@@ -119,11 +119,14 @@ func (e *Engine) putRecord(tx *state.Tx, run string, rec *record, secret func(v 
 	if rec.iteration {
 		iter = "#"
 	}
-	_, err = tx.Exec(`INSERT INTO playbook_action(run, name, rep, seq, status, code, inputs, outputs, error, started, ended, tracking, meta)
+	stmt, err := e.commits.prepared(tx, `INSERT INTO playbook_action(run, name, rep, seq, status, code, inputs, outputs, error, started, ended, tracking, meta)
 		VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)
 		ON CONFLICT(run, name, rep) DO UPDATE SET status=excluded.status, code=excluded.code, inputs=excluded.inputs, outputs=excluded.outputs,
-		error=excluded.error, started=excluded.started, ended=excluded.ended, tracking=excluded.tracking, meta=excluded.meta`,
-		run, iter+rec.name, rec.rep, rec.seq, rec.status, rec.code, in, out, jsonOrEmpty(rec.err), micros(rec.start), micros(rec.end), rec.tracking, meta)
+		error=excluded.error, started=excluded.started, ended=excluded.ended, tracking=excluded.tracking, meta=excluded.meta`)
+	if err != nil {
+		return fmt.Errorf("record action %s: %w", rec.name, err)
+	}
+	_, err = stmt.Exec(run, iter+rec.name, rec.rep, rec.seq, rec.status, rec.code, in, out, jsonOrEmpty(rec.err), micros(rec.start), micros(rec.end), rec.tracking, meta)
 	if err != nil {
 		return fmt.Errorf("record action %s: %w", rec.name, err)
 	}

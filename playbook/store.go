@@ -53,6 +53,13 @@ CREATE INDEX playbook_secret_by ON playbook_secret(name);
 `}, {Room: "playbook", Step: 4, SQL: `
 ALTER TABLE playbook_trigger ADD COLUMN polling INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX playbook_run_ended ON playbook_run(ended) WHERE ended > 0;
+CREATE TABLE playbook_action2(
+	run TEXT NOT NULL, name TEXT NOT NULL, rep TEXT NOT NULL, seq INTEGER NOT NULL, status TEXT NOT NULL, code TEXT NOT NULL,
+	inputs BLOB, outputs BLOB, error TEXT NOT NULL, started INTEGER NOT NULL, ended INTEGER NOT NULL, tracking TEXT NOT NULL,
+	meta BLOB, UNIQUE(run, name, rep)); -- with row ids: the items of a long loop must not be compared with every key
+INSERT INTO playbook_action2 SELECT run, name, rep, seq, status, code, inputs, outputs, error, started, ended, tracking, meta FROM playbook_action;
+DROP TABLE playbook_action;
+ALTER TABLE playbook_action2 RENAME TO playbook_action;
 CREATE TABLE playbook_api(name TEXT PRIMARY KEY COLLATE NOCASE, service TEXT NOT NULL, openapi BLOB NOT NULL, changed INTEGER NOT NULL);
 `}}
 }
@@ -62,6 +69,24 @@ type committer struct {
 	db   *state.DB
 	ch   chan commitReq
 	over chan struct{} // closed when the line is served no more
+
+	tx    *state.Tx // of the batch that is written now, and its statements; for writes in line only
+	stmts map[string]*sql.Stmt
+}
+
+// prepared makes a statement once for all writes of a batch.
+func (c *committer) prepared(tx *state.Tx, query string) (*sql.Stmt, error) {
+	if c.tx != tx {
+		c.tx, c.stmts = tx, map[string]*sql.Stmt{}
+	}
+	if s := c.stmts[query]; s != nil {
+		return s, nil
+	}
+	s, err := tx.Prepare(query) // closed with the transaction
+	if err == nil {
+		c.stmts[query] = s
+	}
+	return s, err
 }
 
 type commitReq struct {

@@ -13,7 +13,10 @@ type Limits struct {
 	Concurrent int           // questions of one principal that run at once; default 5
 	Queued     int           // questions of one principal that wait; default 200
 	QueueWait  time.Duration // how long one waits before it is refused; default 3 minutes
+	PerWindow  int           // questions of one principal in 30 seconds; 0 is without limit (the service has 200)
 }
+
+const window = 30 * time.Second
 
 // gate lets each principal run a few questions at once and wait with some more.
 type gate struct {
@@ -21,6 +24,7 @@ type gate struct {
 
 	mu    sync.Mutex
 	lines map[string]*line
+	asked map[string][]time.Time // of the last window, oldest first; nothing is kept without PerWindow
 }
 
 // line is one principal's; gate.mu guards its counts.
@@ -39,12 +43,16 @@ func newGate(l Limits) *gate {
 	if l.QueueWait <= 0 {
 		l.QueueWait = 3 * time.Minute
 	}
-	return &gate{l: l, lines: map[string]*line{}}
+	return &gate{l: l, lines: map[string]*line{}, asked: map[string][]time.Time{}}
 }
 
 // enter waits for a turn of who. The error is a 429 that says what is exceeded.
 func (g *gate) enter(ctx context.Context, who string) (leave func(), e *Error) {
 	g.mu.Lock()
+	if !g.count(who, time.Now()) {
+		g.mu.Unlock()
+		return nil, &Error{Status: 429, Code: "ThrottledError", Message: fmt.Sprintf("This principal asked %d queries in %s, the most there may be: send it again later.", g.l.PerWindow, window)}
+	}
 	ln := g.lines[who]
 	if ln == nil {
 		ln = &line{slots: make(chan struct{}, g.l.Concurrent)}
@@ -75,6 +83,30 @@ func (g *gate) enter(ctx context.Context, who string) (leave func(), e *Error) {
 		gone()
 		return nil, &Error{Status: 499, Code: "ClientClosedRequest", Message: "The client went away while its query waited."}
 	}
+}
+
+// count notes a question and reports whether who may ask it; mu is held.
+func (g *gate) count(who string, now time.Time) bool {
+	if g.l.PerWindow <= 0 {
+		return true
+	}
+	old := g.asked[who]
+	for len(old) > 0 && now.Sub(old[0]) > window {
+		old = old[1:]
+	}
+	if len(old) >= g.l.PerWindow {
+		g.asked[who] = old
+		return false
+	}
+	g.asked[who] = append(old, now)
+	if len(g.asked) > 1000 { // principals that ask no more
+		for k, v := range g.asked {
+			if now.Sub(v[len(v)-1]) > window {
+				delete(g.asked, k)
+			}
+		}
+	}
+	return true
 }
 
 // retryAfter tells a throttled client when to come back.

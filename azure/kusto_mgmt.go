@@ -1,11 +1,21 @@
 package azure
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
+	"picket/kql"
+	"picket/kql/bind"
+	"picket/kql/exec"
+	"picket/kql/plan"
 	"picket/kql/value"
+	"picket/lake"
+	"strconv"
 	"strings"
+
+	"github.com/google/uuid"
 )
 
 // kustoMgmt answers POST /v1/rest/mgmt: the commands with which editors and SDKs begin.
@@ -16,79 +26,198 @@ func (a *API) kustoMgmt(w http.ResponseWriter, r *call) {
 }
 
 // knownCommands are those that a refusal names.
-var knownCommands = []string{".show tables", ".show tables details", ".show table NAME cslschema", ".show table NAME schema as json", ".show databases", ".show database schema", ".show database schema as json", ".show schema", ".show functions", ".show version", ".show cluster", ".show principal access"}
+var knownCommands = []string{".show tables", ".show tables details", ".show table NAME cslschema", ".show table NAME details", ".show table NAME schema as json", ".show table NAME schema as csl", ".show databases", ".show database schema", ".show database schema as json", ".show database schema as csl script", ".show schema", ".show functions", ".show function NAME", ".show version", ".show cluster", ".show principal access", ".show principal roles", ".show database principals"}
 
+// commandTable is what a command answers.
+type commandTable struct {
+	schema value.Schema
+	rows   [][]any
+}
+
+// command answers a command, or a query over the answer of one (".show tables | where TableName has 'Sec'").
 func (a *API) command(w http.ResponseWriter, k *kustoCall) {
-	words := strings.Fields(strings.TrimRight(strings.TrimSpace(k.CSL), "; \t\r\n"))
-	cmd := strings.ToLower(strings.Join(words, " "))
-	if head, _, ok := strings.Cut(cmd, "|"); ok {
-		a.kustoError(w, k, &Error{Status: 400, Code: "General_BadRequest", Message: fmt.Sprintf("picket does not query the result of a command (%s | …): ask for the command alone.", strings.TrimSpace(head))})
-		return
-	}
-	tables, err := a.d.Schema(k.Context())
+	cmd, pipe := splitPipe(k.CSL)
+	t, err := a.show(k, cmd)
 	if err != nil {
 		a.kustoError(w, k, err)
 		return
 	}
-	ws := a.d.Workspace
-	name := unquoteName
-	one := func(spec string, rows [][]any) {
-		writeJSON(w, 200, struct{ Tables []v1Table }{[]v1Table{{"Table_0", v1Columns(columns(spec)), v1Rows(rows)}}})
+	if pipe == "" {
+		writeJSON(w, 200, struct{ Tables []v1Table }{[]v1Table{{"Table_0", v1Columns(t.schema), v1Rows(t.rows)}}})
+		return
 	}
-	low := strings.Fields(cmd)
-	is := func(pattern string) bool { return matchWords(strings.Fields(pattern), low) }
+	ans := kql.Answer(k.Context(), commandName+" |"+pipe, kql.Input{
+		Schema: bind.Tables{commandName: t.schema}, Now: k.started,
+		Rows: func(_ context.Context, s *plan.Scan) exec.Frames { return t.frames(s.Out) },
+	})
+	if err := errors.Join(ans.Err, ans.Partial); err != nil {
+		a.kustoError(w, k, err)
+		return
+	}
+	var out []v1Table
+	for i := range ans.Tables {
+		x := &ans.Tables[i]
+		out = append(out, v1Table{"Table_" + strconv.Itoa(i), v1Columns(x.Schema), appendRows(nil, x.Frames, value.AppendCell)})
+	}
+	writeJSON(w, 200, struct{ Tables []v1Table }{out})
+}
+
+// commandName is what a command's answer is called in a query over it.
+const commandName = "CommandResult"
+
+// splitPipe cuts a command at its first pipe outside of quotes and brackets.
+func splitPipe(s string) (cmd, pipe string) {
+	s = strings.TrimRight(strings.TrimSpace(s), "; \t\r\n")
+	var quote byte
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case quote != 0:
+			if c == quote {
+				quote = 0
+			}
+		case c == '\'' || c == '"':
+			quote = c
+		case c == '|':
+			return strings.TrimSpace(s[:i]), s[i+1:]
+		}
+	}
+	return s, ""
+}
+
+// frames gives the asked columns of the answer as one frame.
+func (t *commandTable) frames(out []plan.Col) exec.Frames {
+	f := &value.Frame{N: len(t.rows)}
+	for _, c := range out {
+		col := value.Column{Name: c.Name, Type: c.Type}
+		v := value.New(c.Type, len(t.rows))
+		at := t.schema.Index(c.Name)
+		for i, row := range t.rows {
+			if at < 0 {
+				v.Set(i, value.Null(c.Type))
+				continue
+			}
+			v.Set(i, commandValue(row[at], c.Type))
+		}
+		f.Schema, f.Vecs = append(f.Schema, col), append(f.Vecs, v)
+	}
+	return func(yield func(*value.Frame, error) bool) { yield(f, nil) }
+}
+
+// commandValue makes a typed value of what a command's row holds.
+func commandValue(x any, t value.Type) value.Value {
+	null := value.Null(t)
+	switch v := x.(type) {
+	case string:
+		switch t {
+		case value.Datetime:
+			if n, ok := value.ParseDatetime(v); ok {
+				return value.Of(value.Datetime, n)
+			}
+			return null
+		case value.GUID:
+			if g, err := uuid.Parse(v); err == nil {
+				return value.Value{Type: value.GUID, G: g}
+			}
+			return null
+		}
+		return value.OfString(v)
+	case bool:
+		return value.OfBool(v)
+	case int:
+		return value.OfLong(int64(v))
+	}
+	return null
+}
+
+// show carries out a command. The error is an *Error that says what is not served.
+func (a *API) show(k *kustoCall, text string) (*commandTable, error) {
+	words := strings.Fields(text)
+	low := strings.Fields(strings.ToLower(text))
+	tables, err := a.d.Schema(k.Context())
+	if err != nil {
+		return nil, err
+	}
+	ws := a.d.Workspace
+	one := func(spec string, rows [][]any) (*commandTable, error) { return &commandTable{columns(spec), rows}, nil }
+	is := func(patterns ...string) bool {
+		for _, p := range patterns {
+			if matchWords(strings.Fields(p), low) {
+				return true
+			}
+		}
+		return false
+	}
+	noEntity := func(kind, n string) (*commandTable, error) {
+		return nil, &Error{Status: 400, Code: "BadRequest_EntityNotFound", Message: fmt.Sprintf("Entity ID '%s' of kind '%s' was not found.", cut(n, 100), kind)}
+	}
+	// A command may name the database; it must be this workspace.
+	if len(low) > 2 && low[0] == ".show" && low[1] == "database" && low[2] != "schema" && low[2] != "details" && low[2] != "principals" {
+		if n := unquoteName(words[2]); !a.la.knows(n) {
+			return noEntity("Database", n)
+		}
+	}
 	switch {
 	case is(".show version"):
-		one("BuildVersion:string BuildTime:datetime ServiceType:string ProductVersion:string ServiceOffering:string", [][]any{{"picket", stamp(a.d.Now()), "Engine", "picket", `{"Type":"Picket"}`}})
-	case is(".show cluster"):
-		one("NodeId:string Address:string Name:string", [][]any{{"0", "localhost", "picket"}})
-	case is(".show databases"), is(".show databases details"), is(".show database"), is(".show database details"):
-		one("DatabaseName:string PersistentStorage:string Version:string IsCurrent:bool DatabaseAccessMode:string PrettyName:string ReservedSlot1:bool DatabaseId:guid InTransitionTo:string",
+		return one("BuildVersion:string BuildTime:datetime ServiceType:string ProductVersion:string ServiceOffering:string", [][]any{{"picket", stamp(a.d.Now()), "Engine", "picket", `{"Type":"Picket"}`}})
+	case is(".show cluster", ".show cluster details"):
+		return one("NodeId:string Address:string Name:string", [][]any{{"0", "localhost", "picket"}})
+	case is(".show databases", ".show databases details", ".show database", ".show database details", ".show database * details", ".show databases identity", ".show database * identity"):
+		return one("DatabaseName:string PersistentStorage:string Version:string IsCurrent:bool DatabaseAccessMode:string PrettyName:string ReservedSlot1:bool DatabaseId:guid InTransitionTo:string",
 			[][]any{{ws.Name, "", "v1.0", true, "ReadWrite", ws.Name, nil, ws.ID, ""}})
-	case is(".show tables"), is(".show tables details"), is(".show tables *"):
+	case is(".show tables", ".show tables *"):
 		rows := [][]any{}
 		for _, n := range sortedKeys(tables) {
 			rows = append(rows, []any{n, ws.Name, "", ""})
 		}
-		one("TableName:string DatabaseName:string Folder:string DocString:string", rows)
-	case is(".show table * cslschema"), is(".show table *"), is(".show table * schema as json"):
-		n := name(words[2])
+		return one("TableName:string DatabaseName:string Folder:string DocString:string", rows)
+	case is(".show tables details", ".show table * details"):
+		return a.tableDetails(k, tables, words)
+	case is(".show table * cslschema", ".show table *", ".show table * schema as json", ".show table * schema as csl", ".show table * schema"):
+		n := unquoteName(words[2])
 		s, ok := tables[n]
 		if !ok {
-			a.kustoError(w, k, &Error{Status: 400, Code: "BadRequest_EntityNotFound", Message: fmt.Sprintf("Entity ID '%s' of kind 'Table' was not found.", n)})
-			return
+			return noEntity("Table", n)
 		}
 		switch {
-		case is(".show table * cslschema"):
-			one("TableName:string Schema:string DatabaseName:string Folder:string DocString:string", [][]any{{n, cslSchema(s), ws.Name, "", ""}})
-		case is(".show table *"):
+		case is(".show table * cslschema", ".show table * schema as csl"):
+			return one("TableName:string Schema:string DatabaseName:string Folder:string DocString:string", [][]any{{n, cslSchema(s), ws.Name, "", ""}})
+		case is(".show table *", ".show table * schema"):
 			rows := [][]any{}
 			for _, c := range s {
 				rows = append(rows, []any{c.Name, "System." + clrTypes[c.Type]})
 			}
-			one("AttributeName:string AttributeType:string", rows)
-		default:
-			b, err := json.Marshal(jsonTable(n, s))
-			if err != nil {
-				a.kustoError(w, k, err)
-				return
-			}
-			one("TableName:string Schema:string DatabaseName:string Folder:string DocString:string", [][]any{{n, string(b), ws.Name, "", ""}})
+			return one("AttributeName:string AttributeType:string", rows)
 		}
-	case is(".show functions"):
+		b, err := json.Marshal(jsonTable(n, s))
+		if err != nil {
+			return nil, err
+		}
+		return one("TableName:string Schema:string DatabaseName:string Folder:string DocString:string", [][]any{{n, string(b), ws.Name, "", ""}})
+	case is(".show functions", ".show function *"):
 		rows := [][]any{}
 		for _, f := range a.functions() {
+			if len(words) == 3 && f.Alias != unquoteName(words[2]) {
+				continue
+			}
 			rows = append(rows, []any{f.Alias, "(" + f.Parameters + ")", "{" + f.Query + "}", f.Category, f.DisplayName})
 		}
-		one("Name:string Parameters:string Body:string Folder:string DocString:string", rows)
-	case is(".show database schema as json"), is(".show database * schema as json"), is(".show databases * schema as json"), is(".show schema as json"):
+		if len(words) == 3 && len(rows) == 0 {
+			return noEntity("Function", unquoteName(words[2]))
+		}
+		return one("Name:string Parameters:string Body:string Folder:string DocString:string", rows)
+	case is(".show database schema as json", ".show database * schema as json", ".show databases * schema as json", ".show databases schema as json", ".show schema as json", ".show cluster databases schema as json"):
 		b, err := json.Marshal(a.jsonSchema(tables))
 		if err != nil {
-			a.kustoError(w, k, err)
-			return
+			return nil, err
 		}
-		one("DatabaseSchema:string", [][]any{{string(b)}})
-	case is(".show database schema"), is(".show database * schema"), is(".show schema"), is(".show databases schema"):
+		return one("DatabaseSchema:string", [][]any{{string(b)}})
+	case is(".show database schema as csl script", ".show database * schema as csl script", ".show database cslschema script", ".show database * cslschema script"):
+		rows := [][]any{}
+		for _, n := range sortedKeys(tables) {
+			rows = append(rows, []any{".create-merge table ['" + n + "'] (" + cslQuoted(tables[n]) + ")"})
+		}
+		return one("DatabaseSchemaScript:string", rows)
+	case is(".show database schema", ".show database * schema", ".show schema", ".show databases schema", ".show database schema details", ".show database * cslschema", ".show database cslschema"):
 		rows := [][]any{{ws.Name, nil, nil, nil, false, "", "", "v1.0"}}
 		for _, n := range sortedKeys(tables) {
 			rows = append(rows, []any{ws.Name, n, nil, nil, false, "", "", ""})
@@ -96,12 +225,72 @@ func (a *API) command(w http.ResponseWriter, k *kustoCall) {
 				rows = append(rows, []any{ws.Name, n, c.Name, "System." + clrTypes[c.Type], false, "", "", ""})
 			}
 		}
-		one("DatabaseName:string TableName:string ColumnName:string ColumnType:string IsDefaultTable:bool IsDefaultColumn:string PrettyName:string Version:string", rows)
-	case is(".show principal access"), is(".show principal roles"):
-		one("Scope:string DisplayName:string AADObjectID:string Role:string", [][]any{{"Database " + ws.Name, k.who.Name, k.who.ID, string(k.who.Role)}})
-	default:
-		a.kustoError(w, k, &Error{Status: 400, Code: "General_BadRequest", Message: fmt.Sprintf("The command %q is not served by picket. It serves: %s.", cut(k.CSL, 200), strings.Join(knownCommands, ", "))})
+		return one("DatabaseName:string TableName:string ColumnName:string ColumnType:string IsDefaultTable:bool IsDefaultColumn:string PrettyName:string Version:string", rows)
+	case is(".show principal access", ".show principal roles"):
+		return one("Scope:string DisplayName:string AADObjectID:string Role:string", [][]any{{"Database " + ws.Name, k.who.Name, k.who.ID, string(k.who.Role)}})
+	case is(".show database principals", ".show database * principals"):
+		return a.databasePrincipals(k)
+	case is(".show external tables", ".show materialized-views", ".show entity_groups", ".show ingestion mappings", ".show stored_query_results", ".show continuous-exports"):
+		return one("Name:string Folder:string DocString:string", [][]any{}) // there are none
 	}
+	return nil, &Error{Status: 400, Code: "General_BadRequest", Message: fmt.Sprintf("The command %q is not served by picket. It serves %s, and a query over each one's answer (| where …).", cut(text, 200), strings.Join(knownCommands, ", "))}
+}
+
+// tableDetails tells the size of tables.
+func (a *API) tableDetails(k *kustoCall, tables map[string]value.Schema, words []string) (*commandTable, error) {
+	t := &commandTable{schema: columns("TableName:string DatabaseName:string Folder:string DocString:string TotalExtents:long TotalExtentSize:real TotalOriginalSize:real TotalRowCount:long HotExtents:long HotExtentSize:real HotOriginalSize:real HotRowCount:long MinExtentsCreationTime:datetime MaxExtentsCreationTime:datetime"), rows: [][]any{}}
+	stored := map[string]*lake.Table{}
+	if a.d.Lake != nil {
+		all, err := a.d.Lake.Tables(k.Context())
+		if err != nil {
+			return nil, err
+		}
+		for i := range all {
+			stored[all[i].Name] = &all[i]
+		}
+	}
+	for _, n := range sortedKeys(tables) {
+		if len(words) == 4 && n != unquoteName(words[2]) {
+			continue
+		}
+		row := []any{n, a.d.Workspace.Name, "", "", 0, nil, nil, 0, 0, nil, nil, 0, nil, nil}
+		if s := stored[n]; s != nil {
+			row[4], row[7], row[8], row[11], row[12], row[13] = s.Segments, int(s.Rows), s.Segments, int(s.Rows), stamp(s.First), stamp(s.Received)
+		}
+		t.rows = append(t.rows, row)
+	}
+	if len(words) == 4 && len(t.rows) == 0 {
+		return nil, &Error{Status: 400, Code: "BadRequest_EntityNotFound", Message: fmt.Sprintf("Entity ID '%s' of kind 'Table' was not found.", cut(unquoteName(words[2]), 100))}
+	}
+	return t, nil
+}
+
+// databasePrincipals tells who has which role; only an owner may know.
+func (a *API) databasePrincipals(k *kustoCall) (*commandTable, error) {
+	if !k.who.Role.Allows(Owner) {
+		return nil, &Error{Status: 403, Code: "Forbidden", Message: fmt.Sprintf("'%s' has the role %s; the command .show database principals needs %s.", k.who.Name, k.who.Role, Owner)}
+	}
+	all, err := a.assignments(k.Context())
+	if err != nil {
+		return nil, err
+	}
+	t := &commandTable{schema: columns("Role:string PrincipalType:string PrincipalDisplayName:string PrincipalObjectId:string PrincipalFQN:string Notes:string"), rows: [][]any{}}
+	for _, x := range all {
+		kind, fqn := "AAD Application", "aadapp="
+		if x.kind == "User" {
+			kind, fqn = "AAD User", "aaduser="
+		}
+		t.rows = append(t.rows, []any{"Database " + a.d.Workspace.Name + " " + string(x.role), kind, x.display, x.principal, fqn + x.principal + ";" + a.d.Workspace.TenantID, ""})
+	}
+	return t, nil
+}
+
+func cslQuoted(s value.Schema) string {
+	parts := make([]string, len(s))
+	for i, c := range s {
+		parts[i] = "['" + c.Name + "']:" + c.Type.String()
+	}
+	return strings.Join(parts, ", ")
 }
 
 func cut(s string, n int) string {

@@ -2,6 +2,7 @@ package azure
 
 import (
 	"encoding/json"
+	"math"
 	"net/http"
 	"picket/kql/value"
 	"picket/query"
@@ -39,9 +40,15 @@ type (
 	}
 	v2Fragment struct {
 		FrameType         string
+		FieldCount        int `json:",omitempty"` // in progressive answers
 		TableFragmentType string
 		TableID           int `json:"TableId"`
 		Rows              json.RawMessage
+	}
+	v2Progress struct {
+		FrameType     string
+		TableID       int `json:"TableId"`
+		TableProgress float64
 	}
 	v2TableCompletion struct {
 		FrameType    string
@@ -69,7 +76,8 @@ func v2Columns(s value.Schema) []v2Column {
 }
 
 // kustoV2 answers POST /v2/rest/query: an array of frames; with results_v2_fragment_primary_tables the rows come
-// in fragments, with results_v2_newlines_between_frames each frame has a line.
+// in fragments, with results_progressive_enabled too, each with how far it is, and with
+// results_v2_newlines_between_frames each frame has a line.
 func (a *API) kustoV2(w http.ResponseWriter, r *call) {
 	k := a.kusto(w, r)
 	if k == nil {
@@ -89,6 +97,7 @@ func (a *API) kustoV2(w http.ResponseWriter, r *call) {
 		a.kustoError(w, k, err)
 		return
 	}
+	progressive := k.on("results_progressive_enabled")
 	fragmented := k.on("results_v2_fragment_primary_tables")
 	placement := "InData"
 	switch k.option("results_error_reporting_placement") {
@@ -100,7 +109,7 @@ func (a *API) kustoV2(w http.ResponseWriter, r *call) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
 	out := &frameWriter{w: w, lines: fragmented || k.on("results_v2_newlines_between_frames")}
-	out.frame(v2Header{"DataSetHeader", false, "v2.0", fragmented, placement})
+	out.frame(v2Header{"DataSetHeader", progressive, "v2.0", fragmented, placement})
 	props := [][]any{}
 	for i := range res.Tables {
 		props = append(props, []any{i + 1, "Visualization", visualization(res.Render)})
@@ -119,8 +128,8 @@ func (a *API) kustoV2(w http.ResponseWriter, r *call) {
 		if i == len(res.Tables)-1 {
 			inTable = errs
 		}
-		if fragmented {
-			a.fragments(out, t, i+1, placement, inTable)
+		if fragmented || progressive {
+			a.fragments(out, t, i+1, placement, inTable, progressive)
 			continue
 		}
 		rows := appendRows(nil, t.Frames, value.AppendCell)
@@ -167,14 +176,21 @@ func withError(rows []byte, errs []v2Error) []byte {
 // fragmentRows is about how many rows a fragment holds.
 const fragmentRows = 4096
 
-func (a *API) fragments(out *frameWriter, t *query.Table, id int, placement string, errs []v2Error) {
+func (a *API) fragments(out *frameWriter, t *query.Table, id int, placement string, errs []v2Error, progressive bool) {
 	out.frame(v2TableHeader{"TableHeader", id, "PrimaryResult", t.Name, v2Columns(t.Schema)})
-	n := 0
+	n, all := 0, t.Rows()
 	var batch []*value.Frame
 	flush := func() {
 		if len(batch) > 0 {
-			out.frame(v2Fragment{"TableFragment", "DataAppend", id, appendRows(nil, batch, value.AppendCell)})
+			fields := 0
+			if progressive {
+				fields = len(t.Schema)
+			}
+			out.frame(v2Fragment{"TableFragment", fields, "DataAppend", id, appendRows(nil, batch, value.AppendCell)})
 			batch = nil
+			if progressive {
+				out.frame(v2Progress{"TableProgress", id, math.Round(1000*float64(n)/float64(max(all, 1))) / 10})
+			}
 		}
 	}
 	rows := 0

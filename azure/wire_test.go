@@ -258,6 +258,9 @@ func TestKustoFramesKeepTheirOrder(t *testing.T) {
 		t.Errorf("%d %s", c, got)
 	}
 	for _, cmd := range knownCommands {
+		if cmd == ".show function NAME" || cmd == ".show database principals" { // TestCommandsCanBeQueried
+			continue
+		}
 		if c, got := ask("/v1/rest/mgmt", strings.ReplaceAll(cmd, "NAME", "['SecurityIncident']"), ""); c != 200 || !strings.HasPrefix(got, `{"Tables":[{"TableName":"Table_0","Columns":[{"ColumnName":`) {
 			t.Errorf("%s: %d %.200s", cmd, c, got)
 		}
@@ -418,5 +421,106 @@ func TestPathsAreOfOneForm(t *testing.T) {
 	}
 	if c, _ := f.do("GET", "/v1/workspaces/ws/metadata", tok, nil, ""); c != 200 {
 		t.Errorf("metadata: %d", c)
+	}
+}
+
+func TestCommandsCanBeQueried(t *testing.T) {
+	f := newFull(t)
+	tok := f.token(Owner)
+	if err := f.lake.EnsureTable(context.Background(), "Mine_CL", value.Schema{{Name: "TimeGenerated", Type: value.Datetime}, {Name: "N", Type: value.Long}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := f.api.Issuer().CreatePrincipal(context.Background(), "app", Reader); err != nil {
+		t.Fatal(err)
+	}
+	ask := func(tok, csl string) (int, string) {
+		b, err := json.Marshal(map[string]string{"db": "ws", "csl": csl})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, out := f.do("POST", "/v1/rest/mgmt", tok, nil, string(b))
+		if c != 200 {
+			return c, fmt.Sprint(out)
+		}
+		rows, err := json.Marshal(out["Tables"].([]any)[0].(map[string]any)["Rows"])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c, string(rows)
+	}
+	for csl, want := range map[string]string{
+		".show tables | where TableName has 'Mine' | project TableName":                             `[["Mine_CL"]]`,
+		".show databases | extend a = strcat(DatabaseName, '|x') | project a, DatabaseId":           `[["ws|x","11111111-1111-1111-1111-111111111111"]]`,
+		".show table Mine_CL | count":                                                               `[[5]]`,
+		".show version | project BuildTime > datetime(2020-01-01)":                                  `[[true]]`,
+		".show table ['Mine_CL'] cslschema | project Schema":                                        `[["TenantId:string,TimeGenerated:datetime,N:long,Type:string,_ResourceId:string"]]`,
+		".show table Mine_CL details | project TableName, TotalRowCount":                            `[["Mine_CL",0]]`,
+		".show database ws schema as csl script | where DatabaseSchemaScript has 'Mine_CL' | count": `[[1]]`,
+		".show database principals | where Role has 'Reader' | project PrincipalDisplayName":        `[["app"]]`,
+		".show external tables":                         `[]`,
+		".show database ws details | project IsCurrent": `[[true]]`,
+		".show functions | count":                       `[[0]]`,
+	} {
+		if c, got := ask(tok, csl); c != 200 || got != want {
+			t.Errorf("%s: %d %s, want %s", csl, c, got, want)
+		}
+	}
+	for csl, want := range map[string]string{
+		".show tables | where Nope == 1": "Nope", ".show database other schema as json": "other", ".show table Nope details": "Nope", ".drop table Mine_CL": "not served", ".show function x": "x",
+	} {
+		if c, got := ask(tok, csl); c != 400 || !strings.Contains(got, want) {
+			t.Errorf("%s: %d %s", csl, c, got)
+		}
+	}
+	if c, _ := ask(f.token(Reader), ".show database principals"); c != 403 {
+		t.Errorf("a reader lists principals: %d", c)
+	}
+}
+
+func TestProgressiveAnswers(t *testing.T) {
+	f := newFull(t)
+	code, body, _ := f.raw("POST", "/v2/rest/query", map[string]string{"Authorization": "Bearer " + f.token(Reader)}, `{"db":"ws","csl":"range x from 1 to 9000 step 1","properties":{"Options":{"results_progressive_enabled":true}}}`)
+	if code != 200 {
+		t.Fatalf("%d %s", code, body)
+	}
+	var frames []map[string]any
+	if err := json.Unmarshal([]byte(body), &frames); err != nil {
+		t.Fatal(err)
+	}
+	rows, last := 0, 0.0
+	for _, fr := range frames {
+		switch fr["FrameType"] {
+		case "DataSetHeader":
+			if fr["IsProgressive"] != true {
+				t.Errorf("%v", fr)
+			}
+		case "TableFragment":
+			rows += len(fr["Rows"].([]any))
+			if fr["FieldCount"] != 1.0 {
+				t.Errorf("field count %v", fr["FieldCount"])
+			}
+		case "TableProgress":
+			p := fr["TableProgress"].(float64)
+			if p < last || p > 100 {
+				t.Errorf("progress goes from %v to %v", last, p)
+			}
+			last = p
+		}
+	}
+	if rows != 9000 || last != 100 {
+		t.Errorf("%d rows, %v%%", rows, last)
+	}
+}
+
+func TestTooManyQuestionsInAWhile(t *testing.T) {
+	g := newGate(Limits{PerWindow: 3})
+	now := time.Now()
+	for i, want := range []bool{true, true, true, false} {
+		if got := g.count("a", now); got != want {
+			t.Errorf("question %d: %v", i, got)
+		}
+	}
+	if !g.count("b", now) || !g.count("a", now.Add(window+time.Second)) {
+		t.Error("another principal, or a later question, is held back")
 	}
 }

@@ -43,6 +43,9 @@ type Options struct {
 	// Standard are tables that a question may name although they have no rows, without being listed among the
 	// workspace's tables; one that has rows is listed and has these columns too.
 	Standard map[string]value.Schema
+	// Timeless are tables, named in any case, that a request's windows don't bound: From, To, ReceivedAfter and
+	// ReceivedUntil leave them whole, as is right for a watchlist. The filters of the question itself still count.
+	Timeless []string
 	// Functions are saved functions by name; nil is none.
 	Functions func(name string) (bind.Function, bool)
 	// Workspace are the names under which workspace("…") and database("…") mean this one.
@@ -233,7 +236,7 @@ func (e *Engine) ask(ctx context.Context, r *Request, now int64, lower bool) (*a
 	if err != nil {
 		return nil, fmt.Errorf("begin reading: %w", err)
 	}
-	a := &asked{snap: snap, src: &source{lake: e.o.Lake, snap: snap, req: r, memory: e.o.MemoryLimit}}
+	a := &asked{snap: snap, src: &source{lake: e.o.Lake, timeless: e.o.Timeless, snap: snap, req: r, memory: e.o.MemoryLimit}}
 	a.opt = exec.Options{
 		Now: now, MaxRows: r.MaxRows, MaxBytes: r.MaxBytes, Timeout: r.Timeout, MemoryLimit: e.o.MemoryLimit,
 		Context: func(c *eval.Ctx) {
@@ -275,7 +278,7 @@ func (a *asked) pluginSchema(ctx context.Context, p *plan.Evaluate, lower bool) 
 	if p.Input == nil {
 		return exec.PluginSchema(ctx, p, nil, a.src, a.opt)
 	}
-	src := &source{lake: a.src.lake, snap: a.snap, req: a.src.req, memory: a.src.memory}
+	src := &source{lake: a.src.lake, timeless: a.src.timeless, snap: a.snap, req: a.src.req, memory: a.src.memory}
 	defer src.close()
 	c := *p
 	c.Input, src.bounds = rewrite.Input(p.Input, rewriteOptions)

@@ -334,3 +334,30 @@ func TestColumnsOfTiedRowsStayTogether(t *testing.T) {
 		}
 	}
 }
+
+func TestTimelessTablesAreWhole(t *testing.T) {
+	l := openLake(t)
+	for _, n := range []string{"Watchlist", "Other_CL"} {
+		add(t, l, n, "TimeGenerated:datetime k:string", `{"TimeGenerated":"2025-01-01T00:00:00Z","k":"a"}`, `{"TimeGenerated":"2026-01-02T00:00:00Z","k":"b"}`)
+	}
+	for _, noSQL := range []bool{false, true} {
+		e := New(Options{Lake: l, Timeless: []string{"watchlist"}, NoSQL: noSQL})
+		window := Request{From: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), To: time.Date(2026, 1, 3, 0, 0, 0, 0, time.UTC)}
+		received := Request{ReceivedAfter: time.Now().Add(time.Hour)}
+		for q, want := range map[string][2]string{
+			"Watchlist | count": {"2", "2"},
+			"Other_CL | count":  {"1", "0"},
+			"Watchlist | where TimeGenerated > datetime(2026-01-01) | count":           {"1", "1"},
+			"Watchlist | where ingestion_time() > now(1h) | count":                     {"0", "0"},
+			"Other_CL | where k in ((Watchlist | project k)) | project k":              {"b", ""},
+			"Watchlist | join kind=leftanti Other_CL on k | project k | sort by k asc": {"a", "a\nb"},
+		} {
+			for i, r := range []Request{window, received} {
+				r.Text = q
+				if got := text(run(t, e, r)); got != want[i] {
+					t.Errorf("%s (%d, SQL %v)\ngives %q, not %q", q, i, !noSQL, got, want[i])
+				}
+			}
+		}
+	}
+}

@@ -18,14 +18,15 @@ import (
 
 // source reads the leaves of a plan from one snapshot.
 type source struct {
-	lake   *lake.Lake
-	snap   *lake.Snapshot
-	req    *Request
-	bounds map[*plan.Scan]rewrite.Bounds
-	memory int64
-	turn   turns
-	frags  map[int]*dialect.Fragment
-	paths  map[string]bool // properties that the plan reads inside dynamics
+	lake     *lake.Lake
+	snap     *lake.Snapshot
+	req      *Request
+	timeless []string
+	bounds   map[*plan.Scan]rewrite.Bounds
+	memory   int64
+	turn     turns
+	frags    map[int]*dialect.Fragment
+	paths    map[string]bool // properties that the plan reads inside dynamics
 
 	mu    sync.Mutex
 	reads []read // what the relations so far take of their tables
@@ -37,9 +38,10 @@ func (s *source) close() { s.turn.close() }
 
 // need is what a scan wants of its table: the question's windows and what its own filters leave over.
 func (s *source) need(n *plan.Scan, columns []string) lake.Need {
-	need := lake.Need{
-		Columns: columns, TimeFrom: s.req.From, TimeTo: s.req.To,
-		ReceivedAfter: s.req.ReceivedAfter, ReceivedUntil: s.req.ReceivedUntil, SkipImported: !s.req.ReceivedAfter.IsZero(),
+	need := lake.Need{Columns: columns}
+	if s.windowed(n.Table) {
+		need.TimeFrom, need.TimeTo = s.req.From, s.req.To
+		need.ReceivedAfter, need.ReceivedUntil, need.SkipImported = s.req.ReceivedAfter, s.req.ReceivedUntil, !s.req.ReceivedAfter.IsZero()
 	}
 	b, ok := s.bounds[n]
 	if !ok {
@@ -58,6 +60,11 @@ func (s *source) need(n *plan.Scan, columns []string) lake.Need {
 		need.ReceivedUntil = earlier(need.ReceivedUntil, floorMicro(b.ReceivedTo))
 	}
 	return need
+}
+
+// windowed reports whether the request's windows bound a table.
+func (s *source) windowed(table string) bool {
+	return !slices.ContainsFunc(s.timeless, func(n string) bool { return strings.EqualFold(n, table) })
 }
 
 // floorMicro is the whole microsecond at or before a tick; times that the store can't hold stay inside its range.
@@ -190,7 +197,7 @@ func (s *source) relation(n *plan.Scan, asked []lake.Derived) (*lake.Relation, s
 			seen[c.Name] = true
 		}
 	}
-	timed := (!s.req.From.IsZero() || !s.req.To.IsZero()) && stored.Index(timeColumn) >= 0
+	timed := s.windowed(n.Table) && (!s.req.From.IsZero() || !s.req.To.IsZero()) && stored.Index(timeColumn) >= 0
 	if timed && !seen[timeColumn] {
 		names = append(names, timeColumn)
 	}

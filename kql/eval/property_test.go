@@ -278,7 +278,7 @@ func TestArraysByDefinition(t *testing.T) {
 			}
 			return false
 		}
-		var union, both, left []any = []any{}, []any{}, []any{}
+		union, both, left := []any{}, []any{}, []any{}
 		for _, x := range append(append([]any{}, arr...), other...) {
 			if !has(union, x) {
 				union = append(union, x)

@@ -126,12 +126,19 @@ func (x *run) compileCall(e *plan.Call, l layout) (*expr, error) {
 		for i, a := range args {
 			vs[i] = a.k
 		}
+		if err := x.tick(); err != nil {
+			return nil, err
+		}
 		v, err := call(1, vs)
 		if err != nil {
 			return nil, err
 		}
 		out.k = value.ConstOf(v.At(0), 1)
 		return out, nil
+	}
+	paced := call
+	if !windowFuncs[e.Name] && !volatileFuncs[e.Name] {
+		paced = x.pace(e.T, call)
 	}
 	out.f = func(b *batch) (*value.Vector, error) {
 		vs := make([]*value.Vector, len(args))
@@ -142,7 +149,7 @@ func (x *run) compileCall(e *plan.Call, l layout) (*expr, error) {
 			}
 			vs[i] = v
 		}
-		return call(b.n, vs)
+		return paced(b.n, vs)
 	}
 	return out, nil
 }

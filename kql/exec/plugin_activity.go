@@ -4,6 +4,7 @@ import (
 	"math"
 	"picket/kql/plan"
 	"picket/kql/value"
+	"slices"
 	"sort"
 )
 
@@ -35,15 +36,22 @@ func activeUsersCount(p *pluginRun) (*batch, error) {
 				return nil, err
 			}
 			seen := map[int64]bool{}
+			nth := make([]int64, len(times)) // which of the id's periods each time is in
+			lo := 0
 			for i, at := range times {
+				if i > 0 {
+					nth[i] = nth[i-1]
+					if floorDiv(at, per) != floorDiv(times[i-1], per) {
+						nth[i]++
+					}
+				}
+				for times[lo] <= at-back {
+					lo++
+				}
 				if at < t.start {
 					continue
 				}
-				periods := map[int64]bool{}
-				for j := i; j >= 0 && times[j] > at-back; j-- {
-					periods[floorDiv(times[j], per)] = true
-				}
-				if b := (at - t.start) / step; int64(len(periods)) >= need && !seen[b] {
+				if b := (at - t.start) / step; nth[i]-nth[lo]+1 >= need && !seen[b] {
 					seen[b] = true
 					active[b]++
 				}
@@ -201,43 +209,43 @@ func newActivityMetrics(p *pluginRun) (*batch, error) {
 	w := p.writer()
 	for _, rows := range sortedGroups(p.in.n, t.dims) {
 		first := map[string]int64{}
-		in := make([]map[string]bool, bins)
+		last := map[string]int64{}
+		size := make([]int, bins)     // new ids of each window
+		seen := make([][]int64, bins) // for each id of a window the one that it was first seen in
+		back := make([][]int64, bins) // the same without ids of the lookback table
 		for _, e := range t.events(rows, t.start, t.end) {
 			b := t.bin(e.at)
-			if _, ok := first[e.id]; !ok {
-				first[e.id] = b
-			}
-			if in[b] == nil {
-				in[b] = map[string]bool{}
-			}
-			in[b][e.id] = true
-		}
-		cohorts := make([]map[string]bool, bins)
-		for id, b := range first {
-			if known[id] {
+			f, old := first[e.id]
+			if !old {
+				first[e.id], f = b, b
+				if !known[e.id] {
+					size[b]++
+				}
+			} else if last[e.id] == b {
 				continue
 			}
-			if cohorts[b] == nil {
-				cohorts[b] = map[string]bool{}
+			last[e.id] = b
+			seen[b] = append(seen[b], f)
+			if !known[e.id] {
+				back[b] = append(back[b], f)
 			}
-			cohorts[b][id] = true
+		}
+		for b := range seen {
+			slices.Sort(seen[b])
+			slices.Sort(back[b])
 		}
 		for from := int64(0); from < bins; from++ {
-			n := len(cohorts[from])
+			n := size[from]
 			if n == 0 || cohort != nil && from != t.bin(*cohort) {
 				continue
 			}
+			if err := p.x.tick(); err != nil {
+				return nil, err
+			}
 			for to := from; to < bins; to++ {
-				kept, fresh := 0, n
+				kept, fresh := between(back[to], from, from+1), n
 				if to > from {
-					fresh = 0
-				}
-				for id := range in[to] {
-					if cohorts[from][id] {
-						kept++
-					} else if first[id] > from {
-						fresh++
-					}
+					fresh = between(seen[to], from+1, bins)
 				}
 				rate := float64(kept) / float64(n)
 				row := append([]value.Value{t.edge(from), t.edge(to)}, t.cells(rows[0])...)
@@ -249,6 +257,13 @@ func newActivityMetrics(p *pluginRun) (*batch, error) {
 		}
 	}
 	return w.b, nil
+}
+
+// between counts the numbers from lo up to but not including hi in a sorted list.
+func between(sorted []int64, lo, hi int64) int {
+	i, _ := slices.BinarySearch(sorted, lo)
+	j, _ := slices.BinarySearch(sorted, hi)
+	return j - i
 }
 
 // newActivityArgs reads new_activity_metrics' arguments: after the window come a constant cohort, column dimensions and a

@@ -213,22 +213,15 @@ func ipPrefix(s string, version int) (netip.Prefix, bool) {
 	return pre, err == nil
 }
 
-// scalarFunc is a function of kql/eval that a plugin uses row by row.
-func (p *pluginRun) scalarFunc(name string) (func(ret value.Type, args ...value.Value) (value.Value, error), error) {
+// scalarFunc is a function of kql/eval that a plugin uses on all its rows.
+func (p *pluginRun) scalarFunc(name string) (func(ret value.Type, args ...*value.Vector) (*value.Vector, error), error) {
 	f, ok := eval.Lookup(name)
 	if !ok {
 		return nil, notSupported(p.n.At, "the plugin %s needs the function %s(), which is not built into picket yet", p.n.Plugin, name)
 	}
-	return func(ret value.Type, args ...value.Value) (value.Value, error) {
-		vs := make([]*value.Vector, len(args))
-		for i, a := range args {
-			vs[i] = value.ConstOf(a, 1)
-		}
-		v, err := f(p.x.ev, ret, 1, vs)
-		if err != nil {
-			return value.Value{}, err
-		}
-		return v.At(0), nil
+	return func(ret value.Type, args ...*value.Vector) (*value.Vector, error) {
+		call := func(n int, vs []*value.Vector) (*value.Vector, error) { return f(p.x.ev, ret, n, vs) }
+		return p.x.pace(ret, call)(args[0].N, args)
 	}, nil
 }
 
@@ -239,17 +232,19 @@ func geoPolygonLookup(p *pluginRun) (*batch, error) {
 	if err != nil {
 		return nil, err
 	}
-	return p.geoLookup(func(lon, lat, shape value.Value, radius float64) (bool, error) {
+	dist, err := p.scalarFunc("geo_distance_point_to_polygon")
+	if err != nil {
+		return nil, err
+	}
+	return p.geoLookup(func(lon, lat, shape *value.Vector, radius float64) (func(i int) bool, error) {
 		v, err := in(value.Bool, lon, lat, shape)
-		if err != nil || (!v.Null && v.I != 0) || !(radius > 0) {
-			return !v.Null && v.I != 0, err
+		if err != nil || !(radius > 0) {
+			return func(i int) bool { return !v.IsNull(i) && v.I[v.Idx(i)] != 0 }, err
 		}
-		dist, err := p.scalarFunc("geo_distance_point_to_polygon")
-		if err != nil {
-			return false, err
-		}
-		d, err := dist(value.Real, lon, lat, shape)
-		return err == nil && !d.Null && d.F <= radius, err
+		d, err := dist(value.Real, lon, lat, shape) // 0 within the polygon
+		return func(i int) bool {
+			return !v.IsNull(i) && v.I[v.Idx(i)] != 0 || !d.IsNull(i) && d.F[d.Idx(i)] <= radius
+		}, err
 	})
 }
 
@@ -260,13 +255,14 @@ func geoLineLookup(p *pluginRun) (*batch, error) {
 	if err != nil {
 		return nil, err
 	}
-	return p.geoLookup(func(lon, lat, shape value.Value, radius float64) (bool, error) {
+	return p.geoLookup(func(lon, lat, shape *value.Vector, radius float64) (func(i int) bool, error) {
 		d, err := dist(value.Real, lon, lat, shape)
-		return err == nil && !d.Null && d.F <= radius, err
+		return func(i int) bool { return !d.IsNull(i) && d.F[d.Idx(i)] <= radius }, err
 	})
 }
 
-func (p *pluginRun) geoLookup(near func(lon, lat, shape value.Value, radius float64) (bool, error)) (*batch, error) {
+// geoLookup takes the table's shapes one by one over all points, so that each is read once.
+func (p *pluginRun) geoLookup(near func(lon, lat, shape *value.Vector, radius float64) (func(i int) bool, error)) (*batch, error) {
 	k, err := p.lookup()
 	if err != nil {
 		return nil, err
@@ -295,25 +291,29 @@ func (p *pluginRun) geoLookup(near func(lon, lat, shape value.Value, radius floa
 	if err != nil {
 		return nil, err
 	}
-	for i := 0; i < p.in.n; i++ {
-		if err := p.x.step(k.table.n * 16); err != nil {
+	hits := make([][]int32, p.in.n)
+	for r := 0; r < k.table.n && p.in.n > 0; r++ {
+		if err := p.x.step(p.in.n * 16); err != nil {
 			return nil, err
 		}
-		found := false
-		for r := 0; r < k.table.n; r++ {
-			if shape.IsNull(r) || lon.IsNull(i) || lat.IsNull(i) {
-				continue
-			}
-			ok, err := near(lon.At(i), lat.At(i), shape.At(r), radius)
-			if err != nil {
-				return nil, err
-			}
-			if ok {
-				k.add(i, r)
-				found = true
+		if shape.IsNull(r) {
+			continue
+		}
+		in, err := near(lon, lat, value.ConstOf(shape.At(r), p.in.n), radius)
+		if err != nil {
+			return nil, err
+		}
+		for i := range hits {
+			if !lon.IsNull(i) && !lat.IsNull(i) && in(i) {
+				hits[i] = append(hits[i], int32(r))
 			}
 		}
-		if !found && unmatched {
+	}
+	for i, of := range hits {
+		for _, r := range of {
+			k.add(i, int(r))
+		}
+		if len(of) == 0 && unmatched {
 			k.add(i, -1)
 		}
 	}

@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"cmp"
 	"picket/kql/value"
 	"slices"
 	"sort"
@@ -59,28 +60,71 @@ func rollingPercentile(p *pluginRun) (*batch, error) {
 		if hi-lo >= maxSeries {
 			return nil, &LimitError{What: "bins of rolling_percentile", Limit: maxSeries}
 		}
+		// The window is kept as a count for each place in the order of all values.
+		sorted := make([]int32, 0, len(rows))
+		for _, in := range bins {
+			sorted = append(sorted, in...)
+		}
+		slices.SortFunc(sorted, func(i, j int32) int {
+			return cmp.Or(value.CompareRows(vals, int(i), vals, int(j)), int(i-j))
+		})
+		place := make(map[int32]int, len(sorted))
+		for at, r := range sorted {
+			place[r] = at
+		}
+		win := ranks{counts: make([]int, len(sorted)+1)}
 		for b := lo; b <= hi; b++ {
-			var in []int32
-			for k := b - width + 1; k <= b; k++ {
-				in = append(in, bins[k]...)
-			}
-			if err := p.x.step(len(in) + 1); err != nil {
+			gone := bins[b-width]
+			if err := p.x.step(len(bins[b]) + len(gone) + 1); err != nil {
 				return nil, err
+			}
+			for _, r := range bins[b] {
+				win.add(place[r], 1)
+			}
+			for _, r := range gone {
+				win.add(place[r], -1)
 			}
 			if len(bins[b]) == 0 {
 				continue
 			}
-			sort.Slice(in, func(i, j int) bool { return value.CompareRows(vals, int(in[i]), vals, int(in[j])) < 0 })
 			row := []value.Value{value.Of(index.Type, b*step)}
 			for _, d := range dims {
 				row = append(row, d.At(int(rows[0])))
 			}
-			if err := w.add(append(row, vals.At(int(in[nearestRank(q, len(in))])))...); err != nil {
+			if err := w.add(append(row, vals.At(int(sorted[win.nth(nearestRank(q, win.n))])))...); err != nil {
 				return nil, err
 			}
 		}
 	}
 	return w.b, nil
+}
+
+// ranks counts members of an ordered set so that the one of any rank is found by halving (a Fenwick tree).
+type ranks struct {
+	counts []int // from 1; entry i counts the i&-i places that end with it
+	n      int
+}
+
+func (r *ranks) add(place, n int) {
+	r.n += n
+	for i := place + 1; i < len(r.counts); i += i & -i {
+		r.counts[i] += n
+	}
+}
+
+// nth gives the place of the member of rank k, from 0.
+func (r *ranks) nth(k int) int {
+	at, width := 0, 1
+	for width*2 < len(r.counts) {
+		width *= 2
+	}
+	for ; width > 0; width /= 2 {
+		if at+width < len(r.counts) && r.counts[at+width] <= k {
+			at += width
+			k -= r.counts[at]
+		}
+	}
+	return at
 }
 
 // nearestRank is the place of percentile q among n sorted values.

@@ -300,3 +300,101 @@ func TestSketchErrors(t *testing.T) {
 		}
 	}
 }
+
+// TestRollingPercentileAgainstLoops compares rolling_percentile with sorting each window.
+func TestRollingPercentileAgainstLoops(t *testing.T) {
+	r := rand.New(rand.NewSource(5))
+	for range 60 {
+		rs := someLines(r, 1+r.Intn(40))
+		size, width, pc := int64(1+r.Intn(9)), int64(1+r.Intn(5)), int64(r.Intn(101))
+		bin := func(x int64) int64 { return floorDiv(x, size) }
+		byBin := map[int64]bool{}
+		for _, x := range rs {
+			byBin[bin(x.v)] = true
+		}
+		var want []string
+		for b := range byBin {
+			var in []int64
+			for _, x := range rs {
+				if at := bin(x.v); at > b-width && at <= b {
+					in = append(in, x.v*x.v)
+				}
+			}
+			slices.Sort(in)
+			want = append(want, fmt.Sprintf("%d|%d", b*size, in[nearestRank(float64(pc), len(in))]))
+		}
+		q := fmt.Sprintf("%s | project v, w = v * v | evaluate rolling_percentile(w, %d, v, %d, %d)", datatable(rs), pc, size, width)
+		sameRows(t, q, table(t, q), want, false)
+	}
+}
+
+// TestCohortsAgainstLoops compares new_activity_metrics and active_users_count with loops over ids and windows.
+func TestCohortsAgainstLoops(t *testing.T) {
+	r := rand.New(rand.NewSource(6))
+	for range 60 {
+		rs := someLines(r, 1+r.Intn(40))
+		seen := map[string]map[int64]bool{} // of each id the windows
+		const from, step, windows = -50, 20, 5
+		for _, x := range rs {
+			if seen[x.s] == nil {
+				seen[x.s] = map[int64]bool{}
+			}
+			seen[x.s][floorDiv(x.v-from, step)] = true
+		}
+		first := func(id string) int64 {
+			for b := int64(0); ; b++ {
+				if seen[id][b] {
+					return b
+				}
+			}
+		}
+		var want []string
+		for a := int64(0); a < windows; a++ {
+			var cohort []string
+			for id := range seen {
+				if first(id) == a {
+					cohort = append(cohort, id)
+				}
+			}
+			for b := a; b < windows && len(cohort) > 0; b++ {
+				kept, fresh := 0, 0
+				for id := range seen {
+					if seen[id][b] && first(id) == a {
+						kept++
+					}
+					if seen[id][b] && (first(id) > a || a == b && first(id) == a) {
+						fresh++
+					}
+				}
+				rate := float64(kept) / float64(len(cohort))
+				want = append(want, fmt.Sprintf("%d|%d|%d|%d|%d|%s|%s", from+a*step, from+b*step, fresh, kept, len(cohort)-kept,
+					value.FormatReal(rate), value.FormatReal(1-rate)))
+			}
+		}
+		q := fmt.Sprintf("%s | project s, v | evaluate new_activity_metrics(s, v, %d, %d, %d)", datatable(rs), from, from+windows*step-1, step)
+		sameRows(t, q, table(t, q), want, false)
+
+		want = want[:0]
+		const back, period, need = 37, 7, 2
+		active := map[int64]map[string]bool{}
+		for _, x := range rs {
+			periods := map[int64]bool{}
+			for _, y := range rs {
+				if y.s == x.s && y.v <= x.v && y.v > x.v-back {
+					periods[floorDiv(y.v, period)] = true
+				}
+			}
+			if b := (x.v - from) / step; len(periods) >= need {
+				if active[b] == nil {
+					active[b] = map[string]bool{}
+				}
+				active[b][x.s] = true
+			}
+		}
+		for b, ids := range active {
+			want = append(want, fmt.Sprintf("%d|%d", from+b*step, len(ids)))
+		}
+		q = fmt.Sprintf("%s | project s, v | evaluate active_users_count(s, v, %d, %d, %d, %d, %d, %d)", datatable(rs), from, from+windows*step, back, period, need, step)
+		sameRows(t, q, table(t, q), want, false)
+	}
+}

@@ -153,7 +153,7 @@ type sequence struct {
 }
 
 func (s *scanner) run(b *batch, yield func(*batch, error) bool) error {
-	idx, err := order(b, s.order)
+	idx, err := s.x.order(b, s.order)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"encoding/binary"
 	"math"
 	"picket/kql/plan"
 	"picket/kql/value"
@@ -30,14 +31,19 @@ func (x *run) compileSort(keys []plan.SortKey, l layout) (out []sortKey, whole b
 }
 
 // order gives the rows of b in the order of the keys; equal rows keep theirs.
-func order(b *batch, keys []sortKey) ([]int32, error) {
+func (x *run) order(b *batch, keys []sortKey) ([]int32, error) {
 	cmp := make([]func(p, q int32) int, len(keys))
+	var lead []uint64 // the first key's order as numbers
+	exact := false
 	for i, k := range keys {
 		v, err := k.e.eval(b)
 		if err != nil {
 			return nil, err
 		}
 		cmp[i] = comparer(v, k)
+		if i == 0 && !v.Const {
+			lead, exact = leads(v, k)
+		}
 	}
 	idx := make([]int32, b.n)
 	for i := range idx {
@@ -46,19 +52,90 @@ func order(b *batch, keys []sortKey) ([]int32, error) {
 	if len(keys) == 0 {
 		return idx, nil
 	}
-	first, rest := cmp[0], cmp[1:]
-	slices.SortFunc(idx, func(p, q int32) int {
-		if o := first(p, q); o != 0 {
-			return o
+	if exact {
+		cmp = cmp[1:]
+	}
+	return x.mergeSort(idx, func(p, q int32) int {
+		if lead != nil && lead[p] != lead[q] {
+			if lead[p] < lead[q] {
+				return -1
+			}
+			return 1
 		}
-		for _, c := range rest {
+		for _, c := range cmp {
 			if o := c(p, q); o != 0 {
 				return o
 			}
 		}
 		return int(p - q)
 	})
-	return idx, nil
+}
+
+// leads gives for each row a number that orders as the key does, as far as it goes; exact says that equal numbers mean
+// equal keys. Nil when the key has no such number.
+func leads(v *value.Vector, k sortKey) (out []uint64, exact bool) {
+	switch {
+	case v.Null == nil && v.I != nil:
+		out = make([]uint64, v.N)
+		for i, n := range v.I[:v.N] {
+			out[i] = uint64(n) ^ 1<<63
+		}
+		exact = true
+	case v.Type == value.String:
+		out = make([]uint64, v.N)
+		for i, s := range v.S[:v.N] {
+			var b [8]byte
+			copy(b[:], s)
+			out[i] = binary.BigEndian.Uint64(b[:])
+		}
+	default:
+		return nil, false
+	}
+	if k.desc {
+		for i := range out {
+			out[i] = ^out[i]
+		}
+	}
+	return out, exact
+}
+
+// run0 is how many rows are sorted or merged before the query looks whether it should stop.
+const run0 = 1 << 15
+
+// mergeSort sorts rows by an order without ties: runs first, then merges.
+func (x *run) mergeSort(idx []int32, cmp func(p, q int32) int) ([]int32, error) {
+	for at := 0; at < len(idx); at += run0 {
+		if err := x.tick(); err != nil {
+			return nil, err
+		}
+		slices.SortFunc(idx[at:min(at+run0, len(idx))], cmp)
+	}
+	from, to := idx, make([]int32, 0)
+	if len(idx) > run0 {
+		to = make([]int32, len(idx))
+	}
+	for width := run0; width < len(idx); width *= 2 {
+		for at := 0; at < len(idx); at += 2 * width {
+			mid, end := min(at+width, len(idx)), min(at+2*width, len(idx))
+			i, j := at, mid
+			for o := at; o < end; o++ {
+				if (o-at)%run0 == 0 {
+					if err := x.tick(); err != nil {
+						return nil, err
+					}
+				}
+				if j == end || i < mid && cmp(from[i], from[j]) < 0 {
+					to[o] = from[i]
+					i++
+				} else {
+					to[o] = from[j]
+					j++
+				}
+			}
+		}
+		from, to = to, from
+	}
+	return from, nil
 }
 
 // comparer orders two rows of v. NaN goes with the nulls: between them and the numbers.
@@ -137,7 +214,7 @@ func (x *run) sort(n *plan.Sort) (batches, error) {
 			yield(nil, err)
 			return
 		}
-		idx, err := order(b, keys)
+		idx, err := x.order(b, keys)
 		if err != nil {
 			yield(nil, err)
 			return

@@ -3,6 +3,7 @@ package exec
 import (
 	"picket/kql/plan"
 	"picket/kql/value"
+	"slices"
 )
 
 // take gives the first N rows that come and stops its input.
@@ -93,15 +94,11 @@ func (x *run) sample(n *plan.Sample) (batches, error) {
 
 // sortedBy gives the indices of keys in the order of the keys.
 func sortedBy(keys []int) []int32 {
-	b := &batch{n: len(keys), vecs: []*value.Vector{value.New(value.Long, len(keys))}}
-	for i, k := range keys {
-		b.vecs[0].I[i] = int64(k)
+	idx := make([]int32, len(keys))
+	for i := range idx {
+		idx[i] = int32(i)
 	}
-	col := &expr{t: value.Long, f: func(b *batch) (*value.Vector, error) { return b.vecs[0], nil }}
-	idx, err := order(b, []sortKey{{e: col, nullsFirst: true}})
-	if err != nil {
-		return nil
-	}
+	slices.SortStableFunc(idx, func(p, q int32) int { return keys[p] - keys[q] })
 	return idx
 }
 

@@ -29,7 +29,7 @@ func (x *run) top(n *plan.Top) (batches, error) {
 		defer func() { x.release(held) }()
 		var last []*value.Vector // the keys of the worst row that is kept, once there are enough
 		prune := func() error {
-			idx, err := order(best, keys)
+			idx, err := x.order(best, keys)
 			if err != nil {
 				return err
 			}

@@ -44,7 +44,7 @@ func (x *run) topHitters(n *plan.TopHitters) (batches, error) {
 			return
 		}
 		second := &expr{t: b.vecs[1].Type, f: func(b *batch) (*value.Vector, error) { return b.vecs[1], nil }}
-		idx, err := order(b, []sortKey{{e: second, desc: true}})
+		idx, err := x.order(b, []sortKey{{e: second, desc: true}})
 		if err != nil {
 			yield(nil, err)
 			return

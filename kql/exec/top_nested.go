@@ -133,7 +133,7 @@ func (t *nester) level(b *batch, k int, rows []int32, prefix []value.Value, othe
 		return err
 	}
 	byMeasure := &expr{t: m.Type, f: func(b *batch) (*value.Vector, error) { return b.vecs[0], nil }}
-	idx, err := order(&batch{n: g.n, vecs: []*value.Vector{m}}, []sortKey{{e: byMeasure, desc: lv.asc, nullsFirst: !lv.asc}})
+	idx, err := t.x.order(&batch{n: g.n, vecs: []*value.Vector{m}}, []sortKey{{e: byMeasure, desc: lv.asc, nullsFirst: !lv.asc}})
 	if err != nil {
 		return err
 	}

@@ -24,21 +24,29 @@ func rsyslogd(t *testing.T) (bin string, modules string, env []string) {
 			return p, filepath.Dir(dirs[0]), nil
 		}
 	}
+	dir := unpacked(t, "rsyslog")
+	libs, err := filepath.Glob(filepath.Join(dir, "root", "usr", "lib", "*-linux-gnu"))
+	if err != nil || len(libs) == 0 {
+		t.Fatalf("the unpacked packages hold no libraries: %v", err)
+	}
+	return filepath.Join(dir, "root", "usr", "sbin", "rsyslogd"), filepath.Join(libs[0], "rsyslog"), []string{"LD_LIBRARY_PATH=" + libs[0]}
+}
+
+// unpacked is a folder with the files of the Debian packages that clients/NAME/packages.txt lists, not installed.
+func unpacked(t *testing.T, name string) string {
+	t.Helper()
 	apt, dpkg := tool(t, "apt-get"), tool(t, "dpkg")
-	dir, done := clientCache(t, "rsyslog", "clients/rsyslog/packages.txt")
+	pins := "clients/" + name + "/packages.txt"
+	dir, done := clientCache(t, name, pins)
 	if !done {
-		list, err := os.ReadFile("clients/rsyslog/packages.txt")
+		list, err := os.ReadFile(pins)
 		if err != nil {
 			t.Fatal(err)
 		}
 		install(t, dir, append([]string{apt, "download"}, strings.Fields(string(list))...),
 			[]string{"sh", "-c", `for f in *.deb; do "$0" -x "$f" root || exit 1; done`, dpkg})
 	}
-	libs, err := filepath.Glob(filepath.Join(dir, "root", "usr", "lib", "*-linux-gnu"))
-	if err != nil || len(libs) == 0 {
-		t.Fatalf("the unpacked packages hold no libraries: %v", err)
-	}
-	return filepath.Join(dir, "root", "usr", "sbin", "rsyslogd"), filepath.Join(libs[0], "rsyslog"), []string{"LD_LIBRARY_PATH=" + libs[0]}
+	return dir
 }
 
 func port(t *testing.T, addr string) string {
@@ -103,6 +111,76 @@ func TestClientRsyslog(t *testing.T) {
 	time.Sleep(time.Second) // nothing is sent twice
 	if !check("Syslog | summarize n=count(), d=count_distinct(ProcessID)")() || !check(s.ESTable+" | summarize n=count() | extend d=n")() {
 		t.Errorf("rows were added afterwards: %v %v\n%s", s.rows("Syslog | count"), s.rows(s.ESTable+" | count"), out.String())
+	}
+}
+
+// TestClientSyslogNG sends 3,000 messages through syslog-ng, which hands each on as a document of _bulk and, with the
+// signature that it makes for Azure, to the HTTP Data Collector.
+func TestClientSyslogNG(t *testing.T) {
+	need(t, "PICKET_CLIENTS")
+	root := filepath.Join(unpacked(t, "syslog-ng"), "root")
+	libs, err := filepath.Glob(filepath.Join(root, "usr", "lib", "*-linux-gnu"))
+	if err != nil || len(libs) == 0 {
+		t.Fatalf("the unpacked packages hold no libraries: %v", err)
+	}
+	modules, err := filepath.Glob(filepath.Join(root, "usr", "lib", "syslog-ng", "*", "libhttp.so"))
+	if err != nil || len(modules) == 0 {
+		t.Fatalf("the unpacked packages hold no module http: %v", err)
+	}
+	s := newServer(t)
+	u, err := url.Parse(s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conf, err := os.ReadFile("clients/syslog-ng/syslog-ng.conf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	work, in := t.TempDir(), freeAddr(t)
+	text := strings.NewReplacer("@IN@", port(t, in), "@PORT@", u.Port(), "@HTTP@", s.HTTPURL, "@CA@", s.CAFile, "@TOKEN@", s.Token, "@WORKSPACE@", s.WorkspaceID, "@KEY@", s.SharedKey).Replace(string(conf))
+	file := filepath.Join(work, "syslog-ng.conf")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, filepath.Join(root, "usr", "sbin", "syslog-ng"), "-F", "--no-caps", "-f", file, "--module-path", filepath.Dir(modules[0]),
+		"-R", filepath.Join(work, "persist"), "-p", filepath.Join(work, "pid"), "-c", filepath.Join(work, "ctl"))
+	var out bytes.Buffer
+	cmd.Env = append(os.Environ(), "LD_LIBRARY_PATH="+strings.Join([]string{libs[0], filepath.Join(root, "lib", filepath.Base(libs[0])), filepath.Join(root, "usr", "lib", "syslog-ng")}, ":"))
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		if t.Failed() {
+			t.Log(out.String())
+		}
+	}()
+	var c net.Conn
+	eventually(t, 20*time.Second, "syslog-ng listens", func() bool {
+		c, err = net.Dial("tcp", in)
+		return err == nil
+	})
+	const n = 3000
+	for i := range n {
+		if _, err := fmt.Fprintf(c, "<38>Nov 24 07:08:09 web%d sshd[%d]: Failed password for root from 192.0.2.%d\n", i%3, i+1, i%250); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, table := range []string{"wire_syslogng_CL", "SyslogNg_CL"} {
+		eventually(t, 30*time.Second, "3,000 different rows in "+table, func() bool {
+			if !s.exists(table) {
+				return false
+			}
+			r := s.rows(table + " | where message_s startswith 'Failed password' and host_s startswith 'web' | summarize n=count(), d=count_distinct(pid_s)")
+			return len(r) == 1 && r[0]["n"] == float64(n) && r[0]["d"] == float64(n)
+		})
 	}
 }
 

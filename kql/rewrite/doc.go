@@ -89,6 +89,7 @@ func (w *rewriter) root(n plan.Node) plan.Node {
 	if w.o.Received != "" {
 		n = w.ingestion(n)
 	}
+	n = series(n)
 	n = simplify(n)
 	n = push(n, nil)
 	n = simplify(n)

@@ -193,6 +193,10 @@ func TestBounds(t *testing.T) {
 		{"T | extend TimeGenerated = TimeGenerated + 1d | where TimeGenerated > ago(1d)", Bounds{}},
 		{"T | where ingestion_time() > ago(1h)", Bounds{ReceivedFrom: now - value.TicksPerHour, HasReceivedFrom: true}},
 		{"T | take 10 | where TimeGenerated > ago(1d)", Bounds{}},
+		{"T | where a > 1 | make-series n = count() on TimeGenerated from ago(2d) to ago(1d) step 1h by s", Bounds{From: now - 2*value.TicksPerDay, HasFrom: true, To: now - value.TicksPerDay, HasTo: true}},
+		{"T | make-series n = count() on TimeGenerated to ago(1d) step 1h", Bounds{To: now - value.TicksPerDay, HasTo: true}},
+		{"T | make-series n = count() on TimeGenerated in range(ago(2d), ago(1d), 1h)", Bounds{}},
+		{"T | sort by TimeGenerated asc | make-series n = sum(prev(a)) on TimeGenerated from ago(2d) step 1h", Bounds{}},
 	} {
 		rw := Rewrite(parse(t, c.q), options)
 		var got Bounds
@@ -295,7 +299,7 @@ func TestRewritesKeepResults(t *testing.T) {
 		r := rand.New(rand.NewSource(seed))
 		m := randomTables(r)
 		text := pipeline(r)
-		if seed%4 == 0 {
+		if seed%4 == 0 && !strings.Contains(text, "make-series") {
 			text = "let L = " + text + "; union (L | summarize n = count()), (L | summarize n = dcount(s))"
 		}
 		q := parse(t, text)
@@ -366,8 +370,12 @@ func pipeline(r *rand.Rand) string {
 	if r.Intn(2) == 0 {
 		q += " | where " + pred()
 	}
-	if r.Intn(3) == 0 {
+	switch r.Intn(6) {
+	case 0, 1:
 		q += " | project a, s"
+	case 2:
+		kind := []string{"", " kind=nonempty"}[r.Intn(2)]
+		q += " | make-series" + kind + " n = count(), m = max(a) on TimeGenerated" + []string{"", " from ago(2d)"}[r.Intn(2)] + []string{"", " to ago(12h)"}[r.Intn(2)] + " step 6h" + []string{"", " by a"}[r.Intn(2)]
 	}
 	return q
 }

@@ -118,11 +118,24 @@ func (in *Ingest) Collect(ctx context.Context, r CollectRequest) (Result, error)
 		return Result{}, fmt.Errorf("collect into %s: %w", table, err)
 	}
 	in.stored(ctx, table, res.Ack, b.rows, int64(len(b.text)))
+	if res.Repeated {
+		return res, nil
+	}
 	in.trouble(ctx, Trimmed, table, res.Truncated, "%d fields of %s were longer than %d bytes and are cut", res.Truncated, table, MaxFieldBytes)
-	if r.TimeField != "" {
+	if b.has(r.TimeField) {
 		in.trouble(ctx, Retimed, table, res.Retimed, "%d rows of %s have no %s within 2 days before and 1 day after now: they got the time of receipt", res.Retimed, table, r.TimeField)
 	}
 	return res, nil
+}
+
+// has says whether a field is in any row.
+func (b *body) has(key string) bool {
+	for _, f := range b.fields {
+		if f.key == key {
+			return true
+		}
+	}
+	return false
 }
 
 func (in *Ingest) window(imported bool) (lo, hi int64) {

@@ -141,6 +141,9 @@ func (in *Ingest) Post(ctx context.Context, r PostRequest) (PostResult, error) {
 		in.full(ctx, batches[0].Table, err)
 		return PostResult{}, fmt.Errorf("store records of %s: %w", stream, err)
 	}
+	if res.Repeated {
+		return res, nil
+	}
 	for _, b := range batches {
 		in.stored(ctx, b.Table, res.Ack, b.Frame.N, frameBytes(b.Frame))
 	}

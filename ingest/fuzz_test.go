@@ -62,8 +62,16 @@ func FuzzPost(f *testing.F) {
 	f.Add([]byte(`[{"s":"x","i":1,"l":2,"r":1.5,"b":true,"t":"2026-11-24T07:00:00Z","d":{"a":[1]},"g":"8b2f0c68-1a2b-4c3d-9e8f-001122334455"}]`))
 	f.Add([]byte(`[{"i":"x"},{"t":1e999},{"d":"\ud800"},{}]`))
 	schema := value.Schema{
-		{Name: "s", Type: value.String}, {Name: "i", Type: value.Int}, {Name: "l", Type: value.Long}, {Name: "r", Type: value.Real}, {Name: "b", Type: value.Bool},
-		{Name: "t", Type: value.Datetime}, {Name: "d", Type: value.Dynamic}, {Name: "g", Type: value.GUID}, {Name: "p", Type: value.Timespan}, {Name: "m", Type: value.Decimal},
+		{Name: "s", Type: value.String},
+		{Name: "i", Type: value.Int},
+		{Name: "l", Type: value.Long},
+		{Name: "r", Type: value.Real},
+		{Name: "b", Type: value.Bool},
+		{Name: "t", Type: value.Datetime},
+		{Name: "d", Type: value.Dynamic},
+		{Name: "g", Type: value.GUID},
+		{Name: "p", Type: value.Timespan},
+		{Name: "m", Type: value.Decimal},
 	}
 	in := &Ingest{o: Options{Now: time.Now}}
 	f.Fuzz(func(t *testing.T, body []byte) {

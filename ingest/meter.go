@@ -106,7 +106,7 @@ func (in *Ingest) Quarantine(ctx context.Context, table string, rs []Reject, opI
 	if len(rs) == 0 {
 		return nil
 	}
-	in.trouble(ctx, Quarantined, table, len(rs), "%d records for %s were refused and are kept in %s; the first: %s", len(rs), table, QuarantineTable, rs[0].Reason)
+	n, first := len(rs), rs[0].Reason
 	rs = rs[:min(len(rs), maxRejects)]
 	q := emptyQuarantine()
 	at, _ := value.TicksOf(in.now()) // the server's clock is within the years of a datetime
@@ -117,6 +117,9 @@ func (in *Ingest) Quarantine(ctx context.Context, table string, rs []Reject, opI
 		}
 		q.N++
 	}
-	_, err := in.Frame(ctx, QuarantineTable, q, opID)
+	ack, err := in.Frame(ctx, QuarantineTable, q, opID)
+	if err == nil && !ack.Repeated {
+		in.trouble(ctx, Quarantined, table, n, "%d records for %s were refused and are kept in %s; the first: %s", n, table, QuarantineTable, first)
+	}
 	return err
 }

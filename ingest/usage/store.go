@@ -2,7 +2,9 @@ package usage
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"picket/ingest"
 	"picket/state"
@@ -14,7 +16,7 @@ func Migrations() []state.Migration {
 CREATE TABLE usage_hour(hour INTEGER NOT NULL, name TEXT NOT NULL, row_count INTEGER NOT NULL, byte_count INTEGER NOT NULL, batches INTEGER NOT NULL, PRIMARY KEY(hour, name)) WITHOUT ROWID;
 CREATE TABLE usage_sender(id TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE usage_day(one INTEGER PRIMARY KEY CHECK (one = 1), number INTEGER NOT NULL, byte_count INTEGER NOT NULL, warned INTEGER NOT NULL, stopped INTEGER NOT NULL);
-CREATE TABLE usage_trouble(kind TEXT NOT NULL, name TEXT NOT NULL, n INTEGER NOT NULL, detail TEXT NOT NULL, PRIMARY KEY(kind, name)) WITHOUT ROWID;`}}
+CREATE TABLE usage_trouble(kind TEXT NOT NULL, name TEXT NOT NULL, n INTEGER NOT NULL, detail TEXT NOT NULL, PRIMARY KEY(kind, name)) WITHOUT ROWID;`}, {Room: "usage", Step: 2, SQL: `CREATE TABLE usage_cap(one INTEGER PRIMARY KEY CHECK (one = 1), byte_count INTEGER NOT NULL)`}}
 }
 
 func (r *Recorder) load(ctx context.Context) error {
@@ -51,6 +53,12 @@ func (r *Recorder) load(ctx context.Context) error {
 		r.day = d
 	}
 	if err := days.Err(); err != nil {
+		return fail(err)
+	}
+	switch err := r.o.State.QueryRow(ctx, `SELECT byte_count FROM usage_cap`).Scan(&r.o.DailyCap); {
+	case err == nil:
+		r.capSet = true
+	case !errors.Is(err, sql.ErrNoRows):
 		return fail(err)
 	}
 	troubles, err := r.o.State.Query(ctx, `SELECT kind, name, n, detail FROM usage_trouble`)
@@ -106,7 +114,7 @@ func (r *Recorder) save(ctx context.Context) error {
 	for k, t := range r.hours {
 		hours[k] = *t
 	}
-	d := r.day
+	d, limit, capSet := r.day, r.o.DailyCap, r.capSet
 	troubles := make(map[troubleKey]trouble, len(r.troubles))
 	for k, t := range r.troubles {
 		troubles[k] = *t
@@ -133,6 +141,11 @@ func (r *Recorder) save(ctx context.Context) error {
 		}
 		if _, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO usage_day(one, number, byte_count, warned, stopped) VALUES(1,?,?,?,?)`, d.number, d.bytes, d.warned, d.stopped); err != nil {
 			return err
+		}
+		if capSet {
+			if _, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO usage_cap(one, byte_count) VALUES(1,?)`, limit); err != nil {
+				return err
+			}
 		}
 		if _, err := tx.ExecContext(ctx, `DELETE FROM usage_trouble`); err != nil {
 			return err

@@ -73,6 +73,7 @@ type Recorder struct {
 	told      map[troubleKey]time.Time
 	changed   map[string]bool // senders that are to be kept
 	dirty     bool
+	capSet    bool // by SetCap
 }
 
 type hourTable struct {
@@ -235,7 +236,7 @@ func (r *Recorder) Stored(ctx context.Context, table string, rows int, bytes int
 	t.rows += int64(rows)
 	t.bytes += bytes
 	t.batches++
-	if ok {
+	if ok && table != ingest.QuarantineTable {
 		r.seen(s, table, rows, bytes, now)
 	}
 	r.turn(now)
@@ -305,7 +306,8 @@ func (r *Recorder) Quota() Quota {
 	return q
 }
 
-// SetCap changes the daily cap, 0 lifts it.
+// SetCap changes the daily cap, 0 lifts it. It is kept with the counts: from then on it holds in place of
+// Options.DailyCap, also after a restart.
 func (r *Recorder) SetCap(bytes int64) error {
 	if bytes < 0 {
 		return fmt.Errorf("usage: the daily cap %d is negative", bytes)
@@ -316,7 +318,7 @@ func (r *Recorder) SetCap(bytes int64) error {
 		r.note(capKind, "", 0, "Data collection resumed: the daily cap was raised. Ingestion status = RespectQuota")
 		r.day.stopped, r.day.warned = false, false
 	}
-	r.o.DailyCap = bytes
+	r.o.DailyCap, r.capSet, r.dirty = bytes, true, true
 	return nil
 }
 

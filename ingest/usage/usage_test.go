@@ -212,8 +212,13 @@ func TestDailyCap(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.o.CapSecurity = true
-	w.o.DailyCap = 1
 	w.start()
+	if q := w.u.Quota(); q.Cap != 0 {
+		t.Errorf("the cap that was set is forgotten: %+v", q)
+	}
+	if err := w.u.SetCap(1); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := w.in.Rows(ctx, "Syslog", s[:1], []map[string]any{{"TimeGenerated": w.now}}, ""); err == nil {
 		t.Error("security data is held to the cap too")
 	}
@@ -280,6 +285,12 @@ func TestSendersAndHeartbeats(t *testing.T) {
 	ask("POST", "/api/logs", "x")
 	ask("POST", "/dataCollectionRules/dcr-1/streams/Custom-X", "x")
 	ask("GET", "/incidents", "")
+	from := ingest.WithSender(ctx, ingest.Sender{Protocol: "_bulk", Address: "192.0.2.7"})
+	for range 2 { // refused records make a trouble once, and no sender of rows
+		if err := w.in.Quarantine(from, "App_CL", []ingest.Reject{{Record: "x"}}, "op"); err != nil {
+			t.Fatal(err)
+		}
+	}
 	w.u.Seen(ingest.Sender{Protocol: "syslog-tcp", Address: "192.0.2.9", Computer: "web1"}, "Syslog", 5, 100)
 	check := func() {
 		t.Helper()

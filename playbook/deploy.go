@@ -153,7 +153,8 @@ func identify(assigned map[string]*workflow, name string) *workflow {
 // evaluate makes resources of a template, or of a bare definition. assigned takes the ids of workflows whose
 // callback URLs the template asks for.
 func (e *Engine) evaluate(r DeployRequest, assigned map[string]*workflow) (*arm.Result, error) {
-	v, err := expr.ParseJSONPositions(r.Template, nil)
+	places := map[string][2]int{}
+	v, err := expr.ParseJSONPositions(r.Template, func(path []string, line, column int) { places[strings.Join(path, "\x00")] = [2]int{line, column} })
 	if err != nil {
 		return nil, fail(400, "InvalidTemplate", "The template isn't JSON: %v", err)
 	}
@@ -161,7 +162,7 @@ func (e *Engine) evaluate(r DeployRequest, assigned map[string]*workflow) (*arm.
 	def := object(o.Value("definition"))
 	bare := def == nil && o.Value("resources") == nil && (o.Value("triggers") != nil || o.Value("actions") != nil)
 	if bare || def != nil {
-		return e.bareDefinition(r, o, bare)
+		return e.bareDefinition(r, o, bare, places)
 	}
 	resource := func(fn, id string) (any, error) {
 		if e.deps.Resource != nil {
@@ -210,7 +211,7 @@ func (e *Engine) evaluate(r DeployRequest, assigned map[string]*workflow) (*arm.
 	return res, err
 }
 
-func (e *Engine) bareDefinition(r DeployRequest, o *expr.Object, bare bool) (*arm.Result, error) {
+func (e *Engine) bareDefinition(r DeployRequest, o *expr.Object, bare bool, places map[string][2]int) (*arm.Result, error) {
 	if r.Name == "" {
 		return nil, fail(400, "InvalidWorkflowName", "A workflow definition needs a name.")
 	}
@@ -228,7 +229,14 @@ func (e *Engine) bareDefinition(r DeployRequest, o *expr.Object, bare bool) (*ar
 	}
 	p := props.Clone()
 	p.Set("parameters", merged)
-	return &arm.Result{Outputs: &expr.Object{}, Positions: map[string][2]int{}, Resources: []*arm.Resource{{
+	at, prefix := map[string][2]int{}, "properties\x00"
+	if bare {
+		prefix += "definition\x00"
+	}
+	for k, p := range places {
+		at[prefix+k] = p
+	}
+	return &arm.Result{Outputs: &expr.Object{}, Positions: at, Resources: []*arm.Resource{{
 		Type: "Microsoft.Logic/workflows", Name: r.Name, ID: e.resourceID("Microsoft.Logic/workflows", r.Name), Location: e.deps.Location, Properties: p,
 	}}}, nil
 }

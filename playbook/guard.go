@@ -264,6 +264,7 @@ type memoryWriter struct {
 	header http.Header
 	status int
 	body   bytes.Buffer
+	over   bool // it wrote more than a message may have
 }
 
 func (w *memoryWriter) Header() http.Header { return w.header }
@@ -276,6 +277,7 @@ func (w *memoryWriter) WriteHeader(s int) {
 func (w *memoryWriter) Write(b []byte) (int, error) {
 	w.WriteHeader(200)
 	if w.body.Len()+len(b) > MaxMessage {
+		w.over = true
 		return 0, errors.New("the answer is larger than a message may be")
 	}
 	return w.body.Write(b)
@@ -301,6 +303,9 @@ func serveInProcess(h http.Handler, req *http.Request) (resp *http.Response, err
 	w := &memoryWriter{header: http.Header{}}
 	h.ServeHTTP(w, in)
 	w.WriteHeader(200)
+	if w.over {
+		return nil, &refusal{fmt.Sprintf("The answer of '%s' is larger than a message may be (%d bytes).", req.URL.Hostname(), MaxMessage)}
+	}
 	return &http.Response{
 		StatusCode: w.status, Status: fmt.Sprintf("%d %s", w.status, http.StatusText(w.status)), Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: w.header, Body: io.NopCloser(bytes.NewReader(w.body.Bytes())), ContentLength: int64(w.body.Len()), Request: req,

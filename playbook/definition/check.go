@@ -97,7 +97,7 @@ func (r *reader) siblings(list []*Action) {
 			case r.def.Action(af.Name) != nil:
 				r.fail(where, sub(a.Path, "runAfter", af.Name), "runAfter names the action '%s', which is in another container; it may name actions beside it only", af.Name)
 			default:
-				r.fail(where, sub(a.Path, "runAfter", af.Name), "runAfter names the action '%s', which is not defined", af.Name)
+				r.fail(where, sub(a.Path, "runAfter", af.Name), "runAfter names the action '%s', which is not defined%s", af.Name, meant(af.Name, r.actionNames()))
 			}
 		}
 		if visit(a) {
@@ -182,7 +182,7 @@ func (r *reader) action(a *Action, variables map[string]bool) {
 	switch a.Type {
 	case "SetVariable", "IncrementVariable", "DecrementVariable", "AppendToArrayVariable", "AppendToStringVariable":
 		if n, ok := in.Value("name").(string); ok && !expr.HasExpression(n) && !variables[strings.ToLower(n)] {
-			r.fail(where, sub(a.Path, "inputs", "name"), "the variable '%s' is not initialized by any InitializeVariable action", n)
+			r.fail(where, sub(a.Path, "inputs", "name"), "the variable '%s' is not initialized by any InitializeVariable action%s", n, meant(n, keysOf(variables)))
 		}
 	}
 	r.expressions(where, sub(a.Path, "inputs"), a.Inputs, a, variables)
@@ -237,7 +237,11 @@ func (r *reader) expressions(where string, path []string, v any, in *Action, var
 
 func (r *reader) call(where string, path []string, c expr.Call, in *Action, variables map[string]bool) {
 	if !expr.Known(c.Name) {
-		r.fail(where, path, "The template function '%s' is not defined or not valid.", c.Name)
+		hint := ""
+		if n := nearest(c.Name, expr.Functions()); n != "" {
+			hint = " Did you mean '" + n + "'?"
+		}
+		r.fail(where, path, "The template function '%s' is not defined or not valid.%s", c.Name, hint)
 		return
 	}
 	name := ""
@@ -250,7 +254,7 @@ func (r *reader) call(where string, path []string, c expr.Call, in *Action, vari
 	switch strings.ToLower(c.Name) {
 	case "actions", "body", "outputs", "actionbody", "actionoutputs", "result", "formdatavalue", "formdatamultivalues", "multipartbody":
 		if r.def.Action(name) == nil {
-			r.fail(where, path, "the expression names the action '%s', which is not defined", name)
+			r.fail(where, path, "the expression names the action '%s', which is not defined%s", name, meant(name, r.actionNames()))
 		}
 	case "items", "iterationindexes":
 		a := r.def.Action(name)
@@ -271,11 +275,11 @@ func (r *reader) call(where string, path []string, c expr.Call, in *Action, vari
 		}
 	case "variables":
 		if variables != nil && !variables[strings.ToLower(name)] {
-			r.fail(where, path, "the expression reads the variable '%s', which no InitializeVariable action declares", name)
+			r.fail(where, path, "the expression reads the variable '%s', which no InitializeVariable action declares%s", name, meant(name, keysOf(variables)))
 		}
 	case "parameters":
 		if r.def.Parameter(name) == nil {
-			r.fail(where, path, "the expression reads the parameter '%s', which the definition doesn't declare", name)
+			r.fail(where, path, "the expression reads the parameter '%s', which the definition doesn't declare%s", name, meant(name, r.parameterNames()))
 		}
 	}
 }

@@ -332,7 +332,7 @@ func (r *reader) actions(v any, path []string, parent *Action, loops []*Action, 
 		typ := r.text(where, p, ao, "type")
 		var ok bool
 		if a.Type, ok = spelled(ActionTypes(), typ); !ok {
-			r.fail(where, sub(p, "type"), "the action type %q is not known", typ)
+			r.fail(where, sub(p, "type"), "the action type %q is not known%s", typ, meant(typ, ActionTypes()))
 		}
 		if n := len([]rune(m.Name)); n > MaxName || n == 0 {
 			r.fail(where, p, "the name has %d characters, the limit is %d", n, MaxName)

@@ -126,3 +126,18 @@ func checkJSON(b []byte, code string) *Error {
 	}
 	return nil
 }
+
+// notJSON refuses posts of records that say they are of a form that can't be JSON. Shippers send text/plain and
+// application/octet-stream for JSON, so those are taken.
+func notJSON(r *http.Request) *Error {
+	mt, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil {
+		return nil // none, or none that can be read
+	}
+	for _, p := range []string{"text/csv", "text/html", "text/xml", "application/xml", "application/x-www-form-urlencoded", "multipart/", "image/", "application/x-protobuf"} {
+		if strings.HasPrefix(mt, p) {
+			return &Error{Status: 415, Code: "UnsupportedMediaType", Message: fmt.Sprintf("The content media type '%s' is not supported. Only 'application/json' is supported.", cut(mt, 100))}
+		}
+	}
+	return nil
+}

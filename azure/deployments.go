@@ -128,6 +128,10 @@ func (a *API) deploy(w http.ResponseWriter, r *call, validate bool) {
 		writeError(w, e)
 		return
 	}
+	if e := checkJSON(raw, "InvalidRequestContent"); e != nil {
+		writeError(w, e)
+		return
+	}
 	body, err := strictJSON(raw)
 	if err == nil {
 		err = json.Unmarshal(body, &b)

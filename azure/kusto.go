@@ -90,6 +90,10 @@ func (a *API) kusto(w http.ResponseWriter, r *call) *kustoCall {
 		a.kustoError(w, k, e)
 		return nil
 	}
+	if e := checkJSON(b, "General_BadRequest"); e != nil {
+		a.kustoError(w, k, e)
+		return nil
+	}
 	err := json.Unmarshal(b, &k.kustoRequest)
 	if err == nil && len(k.Properties) > 0 {
 		raw := k.Properties

@@ -36,6 +36,10 @@ func (a *API) laBatch(w http.ResponseWriter, r *call) {
 		writeError(w, e)
 		return
 	}
+	if e := checkJSON(b, "BadArgumentError"); e != nil {
+		writeError(w, e)
+		return
+	}
 	var in struct {
 		Requests []batchMember `json:"requests"`
 	}

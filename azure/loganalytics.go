@@ -68,6 +68,10 @@ func (la *logAnalytics) query(w http.ResponseWriter, r *http.Request, id string,
 			writeError(w, e)
 			return
 		}
+		if e := checkJSON(b, "BadArgumentError"); e != nil {
+			writeError(w, e)
+			return
+		}
 		if err := json.Unmarshal(b, &q); err != nil {
 			writeError(w, &Error{Status: 400, Code: "BadArgumentError", Message: "The request had some invalid properties", Inner: map[string]any{"code": "InvalidJsonBody", "message": "The request body is not valid JSON: " + err.Error()}})
 			return

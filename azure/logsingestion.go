@@ -47,6 +47,10 @@ func (a *API) ingestLogs(w http.ResponseWriter, r *call) {
 		writeError(w, &Error{Status: 404, Code: "NotFound", Message: fmt.Sprintf("Data collection rule with immutable Id '%s' not found.", id)})
 		return
 	}
+	if e := notJSON(r.Request); e != nil {
+		writeError(w, e)
+		return
+	}
 	body, e := readBody(w, r.Request, maxIngestBody, true, "InvalidRequestPayload")
 	if e != nil {
 		writeError(w, e)

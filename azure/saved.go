@@ -197,6 +197,9 @@ func (a *API) putSaved(w http.ResponseWriter, r *call) {
 		writeError(w, &Error{Status: 400, Code: "InvalidParameter", Message: fmt.Sprintf(f, v...)})
 	}
 	switch {
+	case !resourceForm.MatchString(r.v("saved")):
+		bad("The name %q is not one of 1 to 90 letters, digits, _ . ( ) - and spaces.", cut(r.v("saved"), 100))
+		return
 	case p.Category == "" || p.DisplayName == "" || strings.TrimSpace(p.Query) == "":
 		bad("A saved search needs properties.category, displayName and query.")
 		return

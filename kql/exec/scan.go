@@ -60,6 +60,10 @@ func (x *run) scanSteps(n *plan.ScanSteps) (batches, error) {
 		if c.cond.window {
 			return nil, invalid(st.Cond.Pos(), "window functions can't stand in a step of scan; refer to a step's earlier row as %s.column", st.Name)
 		}
+		c.alone = !c.cond.volatile
+		for _, at := range c.reads {
+			c.alone = c.alone && at < len(cols)
+		}
 		for _, a := range st.Assign {
 			note(a.Expr)
 			e, err := x.compile(a.Expr, l)
@@ -127,6 +131,7 @@ type scanStep struct {
 	cond     *expr
 	assign   []scanAssign
 	reads    []int // places in scanner.all that the condition and the assignments look at
+	alone    bool  // the condition looks at the row only: it is computed for all rows at once
 }
 
 type scanner struct {
@@ -143,6 +148,8 @@ type scanner struct {
 
 	out     *batch
 	matches int64
+	current int32    // the row that is looked at
+	holds   [][]bool // of each step whose condition stands alone: for which rows it holds
 }
 
 // sequence is a match under way: the row that each step took, nil for none yet.
@@ -173,6 +180,9 @@ func (s *scanner) run(b *batch, yield func(*batch, error) bool) error {
 			parts[ids[i]] = append(parts[ids[i]], i)
 		}
 	}
+	if err := s.conditions(b); err != nil {
+		return err
+	}
 	s.out = emptyBatch(s.n.Out)
 	for _, rows := range parts {
 		states := make([]*sequence, len(s.steps))
@@ -182,6 +192,7 @@ func (s *scanner) run(b *batch, yield func(*batch, error) bool) error {
 					return err
 				}
 			}
+			s.current = i
 			row := make([]value.Value, s.width)
 			for c, v := range b.vecs {
 				row[c] = v.At(int(i))
@@ -202,6 +213,27 @@ func (s *scanner) run(b *batch, yield func(*batch, error) bool) error {
 	}
 	if s.out.n > 0 {
 		yield(s.out, nil)
+	}
+	return nil
+}
+
+// conditions computes those of the steps' conditions that need no state.
+func (s *scanner) conditions(b *batch) error {
+	s.holds = make([][]bool, len(s.steps))
+	wide := &batch{n: b.n, vecs: make([]*value.Vector, len(s.all))}
+	copy(wide.vecs, b.vecs)
+	for k, st := range s.steps {
+		if !st.alone {
+			continue
+		}
+		v, err := st.cond.eval(wide)
+		if err != nil {
+			return err
+		}
+		s.holds[k] = make([]bool, b.n)
+		for i := range s.holds[k] {
+			s.holds[k][i] = !v.IsNull(i) && v.I[v.Idx(i)] != 0
+		}
 	}
 	return nil
 }
@@ -257,6 +289,10 @@ func (s *scanner) row(row []value.Value, states []*sequence) error {
 
 // match evaluates step k for a row in the light of a sequence (nil: none) and gives the extended row.
 func (s *scanner) match(k int, row []value.Value, seq *sequence) (ext []value.Value, ok bool, err error) {
+	alone := s.holds[k] != nil
+	if alone && !s.holds[k][s.current] {
+		return nil, false, nil
+	}
 	b := &batch{n: 1, vecs: make([]*value.Vector, len(s.all))}
 	ext = append([]value.Value(nil), row...)
 	copy(ext[s.width-len(s.defaults):], s.defaults)
@@ -274,9 +310,11 @@ func (s *scanner) match(k int, row []value.Value, seq *sequence) (ext []value.Va
 			b.vecs[at] = value.Nulls(s.all[at].Type, 1)
 		}
 	}
-	v, err := s.steps[k].cond.eval(b)
-	if err != nil || v.IsNull(0) || v.I[0] == 0 {
-		return nil, false, err
+	if !alone {
+		v, err := s.steps[k].cond.eval(b)
+		if err != nil || v.IsNull(0) || v.I[0] == 0 {
+			return nil, false, err
+		}
 	}
 	for _, a := range s.steps[k].assign {
 		v, err := a.e.eval(b)

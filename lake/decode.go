@@ -3,6 +3,7 @@ package lake
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"picket/kql/value"
 	"strconv"
 	"strings"
@@ -200,7 +201,7 @@ func Convert(d any, t value.Type) (value.Value, error) {
 		case int64:
 			n = x
 		case float64:
-			if n = int64(x); float64(n) != x {
+			if n = int64(x); float64(n) != x || x >= 1<<63 {
 				return no()
 			}
 		case string:
@@ -232,6 +233,9 @@ func Convert(d any, t value.Type) (value.Value, error) {
 		case int64:
 			return value.Value{Type: t, M: decimal.NewFromInt(x)}, nil
 		case float64:
+			if math.IsInf(x, 0) || math.IsNaN(x) {
+				return no()
+			}
 			return value.Value{Type: t, M: decimal.NewFromFloat(x)}, nil
 		case string:
 			if m, ok := value.ParseDecimal(strings.TrimSpace(x)); ok {

@@ -3,6 +3,8 @@ package lake
 import (
 	"errors"
 	"fmt"
+	"math"
+	"picket/kql/value"
 	"strings"
 	"testing"
 )
@@ -92,5 +94,23 @@ func TestDecimalsKeepTheirDigits(t *testing.T) {
 		if n != 2 {
 			t.Errorf("%s is there %d times in %v", want, n, got)
 		}
+	}
+}
+
+func TestConvertRefusesWhatIsNoNumber(t *testing.T) {
+	for _, x := range []any{math.Inf(1), math.Inf(-1), math.NaN()} {
+		for _, typ := range []value.Type{value.Decimal, value.Long, value.Int} {
+			if v, err := Convert(x, typ); err == nil {
+				t.Errorf("%v is %s %s", x, typ, v.Text())
+			}
+		}
+	}
+	if _, err := Convert(float64(1<<63), value.Long); err == nil {
+		t.Error("2^63 is a long")
+	}
+	l := openLake(t, Options{})
+	var de *DataError
+	if _, err := l.Append(ctx, Batch{Table: "T", Columns: cols("m:decimal"), NDJSON: []byte(`{"m":1e7000}`)}); !errors.As(err, &de) {
+		t.Error(err)
 	}
 }

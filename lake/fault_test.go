@@ -26,10 +26,10 @@ type faultOp struct {
 // TestFaults has everything fail that the lake does with its own files: opening, writing (short, with and without an
 // error), syncing (also by a disk that lies), renaming, removing, and power cuts that lose or tear what was not synced.
 // What was acknowledged must be there once; what was reported as failed must be there as a whole or not at all, and
-// once when it is sent again. PICKET_LAKE_FAULTS is how long to try (default 3s), PICKET_LAKE_SEED the first seed.
+// once when it is sent again. PICKET_LAKE_FAULTS is how long to try (default 2s), PICKET_LAKE_SEED the first seed.
 func TestFaults(t *testing.T) {
 	t.Parallel()
-	limit := 3 * time.Second
+	limit := 2 * time.Second
 	if s := os.Getenv("PICKET_LAKE_FAULTS"); s != "" {
 		d, err := time.ParseDuration(s)
 		if err != nil {
@@ -194,6 +194,7 @@ func (f *faultRun) step() {
 		_, err := f.l.promoteStep(ctx)
 		report("rewrite", err)
 	case n == 15:
+		report("renew", f.l.renew(ctx, true))
 		report("remove", f.l.removeOld(ctx))
 	case n == 18:
 		if len(f.ops) > 0 && f.l.current().table("T") != nil {

@@ -190,6 +190,11 @@ func TestModel(t *testing.T) {
 				drainPurges(t, l)
 				model = slices.DeleteFunc(slices.Clone(model), func(r row) bool { return r.cells[cond.Column] == cell })
 			},
+			"renew": func(rt *rapid.T) {
+				if err := l.renew(ctx, rapid.Bool().Draw(rt, "hot")); err != nil {
+					rt.Fatal(err)
+				}
+			},
 			"keep": func(rt *rapid.T) {
 				s, err := l.Snapshot(ctx)
 				if err != nil {

@@ -57,6 +57,7 @@ type Lake struct {
 	purgeClean   map[string]map[int64]bool // of Run: generations and segments without rows of a purge
 	purgeNext    time.Time                 // of Run: when the end of a purge may be tried again
 	purgeVersion int64                     // of the catalog in which the last purged rows were gone; with mu
+	shrinkNext   time.Time                 // of Run: when the database file is next looked at
 	promoteNext  time.Time                 // of Run: when the next segment may be rewritten for a promotion
 
 	in     chan *request

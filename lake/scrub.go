@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"picket/kql/value"
 	"picket/lake/duck"
 	"time"
 )
@@ -29,15 +28,8 @@ func (l *Lake) scrub(ctx context.Context) (done bool, err error) {
 			return false, err
 		}
 	}
-	err = l.do(ctx, func(e *edit) error {
-		l.rotate(e)
-		for _, t := range []string{"lake_table", "lake_segment", "lake_counter", "lake_format", "lake_purge"} {
-			e.sql = append(e.sql, fmt.Sprintf(`CREATE OR REPLACE TABLE %s AS SELECT * FROM %s`, t, t))
-		}
-		return nil
-	})
-	if err != nil {
-		return false, fmt.Errorf("write the catalog anew: %w", err)
+	if err := l.renew(ctx, false); err != nil {
+		return false, err
 	}
 	begin := func(ctx context.Context, c *duck.Conn) error {
 		_, err := c.Exec(ctx, `CREATE OR REPLACE TABLE lake_scrub(u UUID); CHECKPOINT`)
@@ -67,7 +59,7 @@ func (l *Lake) scrub(ctx context.Context) (done bool, err error) {
 	for left != last {
 		last = left
 		err = l.raw(ctx, func(ctx context.Context, c *duck.Conn) error {
-			free, size, err := freeBlocks(ctx, c)
+			free, _, size, err := blocks(ctx, c)
 			if err != nil || free == 0 {
 				left = last
 				return err
@@ -91,18 +83,6 @@ func (l *Lake) scrub(ctx context.Context) (done bool, err error) {
 		return false, fmt.Errorf("overwrite free room of the database: %w", err)
 	}
 	return true, nil
-}
-
-// freeBlocks gives the number of free blocks of the database file and the size of one.
-func freeBlocks(ctx context.Context, c *duck.Conn) (free, size int64, err error) {
-	err = c.Query(ctx, `SELECT free_blocks, block_size FROM pragma_database_size() WHERE database_name = 'lake'`, nil, longs("free", "size"), func(f *value.Frame) error {
-		free, size = f.Vecs[0].I[0], f.Vecs[1].I[0]
-		return nil
-	})
-	if err == nil && size == 0 {
-		err = fmt.Errorf("the database tells no size")
-	}
-	return free, size, err
 }
 
 // raw has the committer hand its connection to f, outside a transaction.

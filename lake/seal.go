@@ -29,7 +29,7 @@ func (l *Lake) Run(ctx context.Context) error {
 		steps := []func(context.Context) error{l.sealDue, l.purgeDue, l.promoteDue, l.removeOld}
 		if slow >= time.Minute || slow < 0 {
 			lastSlow = l.o.Now()
-			steps = []func(context.Context) error{l.sealDue, l.purgeDue, l.expire, l.compact, l.promoteDue, l.rotateDue, l.removeOld}
+			steps = []func(context.Context) error{l.sealDue, l.purgeDue, l.expire, l.compact, l.promoteDue, l.rotateDue, l.shrinkDue, l.removeOld}
 		}
 		for _, step := range steps {
 			if err := step(ctx); err != nil {

@@ -1,9 +1,11 @@
 package lake
 
 import (
+	"context"
 	"fmt"
 	"math/rand"
 	"path/filepath"
+	"picket/lake/duck"
 	"strings"
 	"testing"
 	"time"
@@ -77,4 +79,57 @@ func TestOddTimes(t *testing.T) {
 	if n := count(t, l, "T"); n != k || n == 0 {
 		t.Fatalf("%d rows after a year, %d are later than that", n, k)
 	}
+}
+
+// TestShrink seals what filled the database and looks that its room is given back, with rows and ids where they were.
+func TestShrink(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	l := openLake(t, Options{Dir: dir})
+	add := func(table string, n int) {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, `{"k":%d,"s":"%032x%032x"}`+"\n", i, rand.Int63(), rand.Int63())
+		}
+		mustAppend(t, l, Batch{Table: table, Columns: cols("k:long s:string"), NDJSON: []byte(b.String()), Marks: map[string]string{"m": table}})
+	}
+	for range 6 {
+		add("T", 60_000)
+	}
+	if err := l.raw(ctx, func(ctx context.Context, c *duck.Conn) error { _, err := c.Exec(ctx, `CHECKPOINT`); return err }); err != nil {
+		t.Fatal(err)
+	}
+	add("Small", 15_000) // lies behind
+	if err := l.Seal(ctx, "T"); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.raw(ctx, func(ctx context.Context, c *duck.Conn) error { _, err := c.Exec(ctx, `CHECKPOINT`); return err }); err != nil {
+		t.Fatal(err)
+	}
+	ids := rows(t, l, "Small", Need{Columns: []string{"k", ColRow}})
+	before := fileSize(l.dbPath())
+	if err := l.shrinkDue(ctx); err != nil {
+		t.Fatal(err)
+	}
+	after := fileSize(l.dbPath())
+	if before < shrinkFrom || after > before/2 {
+		t.Fatalf("%d bytes became %d", before, after)
+	}
+	check := func() {
+		t.Helper()
+		if got := rows(t, l, "Small", Need{Columns: []string{"k", ColRow}}); got != ids {
+			t.Fatalf("rows have other numbers: %s, were %s", got, ids)
+		}
+		if a, b := count(t, l, "T"), count(t, l, "Small"); a != 360_000 || b != 15_000 {
+			t.Fatal(a, b)
+		}
+		if m, err := l.Mark(ctx, "m"); err != nil || m != "Small" {
+			t.Fatal(m, err)
+		}
+	}
+	check()
+	l.Close()
+	l = openLake(t, Options{Dir: dir})
+	check()
+	t.Logf("%d bytes became %d", before, after)
 }

@@ -152,8 +152,9 @@ type template struct {
 	copies    map[string]int64
 	thisCopy  string
 	depth     int
-	inDefault bool // newGuid() and utcNow() are for defaults only
-	resources []*Resource
+	inDefault bool                     // newGuid() and utcNow() are for defaults only
+	functions map[string]*userFunction // by namespace.member in lower case
+	calls     int                      // functions that called each other to get here
 	work      *int
 }
 
@@ -207,6 +208,9 @@ func (t *template) at(path ...string) []string {
 func (t *template) run(given map[string]any) error {
 	if t.body.Value("resources") == nil {
 		return t.fail(t.at(), "the template has no 'resources'")
+	}
+	if err := t.userFunctions(); err != nil {
+		return err
 	}
 	if err := t.parameters(given); err != nil {
 		return err

@@ -72,7 +72,6 @@ func TestErrors(t *testing.T) {
 		{"{\"resources\":[\n{\"type\":\"A.B/c\",\"name\":\"[parameters('x')]\"}]}", "line 2, column 17"},
 		{`{"parameters":{"p":{"type":"string"}},"resources":[]}`, "template parameter 'p' is not provided"},
 		{`{"variables":{"a":"[variables('b')]","b":"[variables('a')]"},"resources":[]}`, "needs itself"},
-		{`{"resources":[{"type":"Microsoft.Resources/deployments","name":"x","properties":{"templateLink":{}}}]}`, "linked templates"},
 		{`{`, "Unexpected end"},
 		{`[]`, "must be an object"},
 		{`{"parameters":{"p":{"type":"string","allowedValues":["a"],"defaultValue":"b"}},"resources":[]}`, "allowed values"},

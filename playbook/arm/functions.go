@@ -7,7 +7,11 @@ import (
 	"fmt"
 	"net/url"
 	"picket/playbook/expr"
+	"regexp"
+	"sort"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -27,7 +31,7 @@ func (t *template) eval(v any, path []string) (any, error) {
 		if *t.work++; *t.work > maxWork {
 			return nil, t.fail(path, "the template evaluates more than %d expressions", maxWork)
 		}
-		n, err := expr.Parse(x[1 : len(x)-1])
+		n, err := expr.Parse(t.mangle(x[1 : len(x)-1]))
 		if err != nil {
 			return nil, t.fail(path, "%v", err)
 		}
@@ -132,6 +136,9 @@ func (t *template) call(name string, args []expr.Arg) (any, error) {
 	key := strings.ToLower(name)
 	bad := func(format string, a ...any) error {
 		return fmt.Errorf("the template function '%s' %s", name, fmt.Sprintf(format, a...))
+	}
+	if strings.HasPrefix(name, userMark) {
+		return t.callUser(name, args)
 	}
 	switch key { // those that don't evaluate everything
 	case "if":
@@ -379,6 +386,74 @@ func (t *template) call(name string, args []expr.Arg) (any, error) {
 			return nil, bad("%v", err)
 		}
 		return r.String(), nil
+	case "flatten":
+		out := []any{}
+		if len(vals) == 1 {
+			list, _ := vals[0].([]any)
+			for _, v := range list {
+				if l, ok := v.([]any); ok {
+					out = append(out, l...)
+				} else {
+					out = append(out, v)
+				}
+			}
+		}
+		return out, nil
+	case "objectkeys", "items":
+		if len(vals) != 1 {
+			return nil, bad("takes one parameter, not %d", len(vals))
+		}
+		o, ok := vals[0].(*expr.Object)
+		if !ok {
+			return nil, bad("needs an object, not a value of type '%s'", expr.TypeName(vals[0]))
+		}
+		names := append([]string{}, o.Names()...)
+		sort.Strings(names)
+		out := []any{}
+		for _, n := range names {
+			if key == "objectkeys" {
+				out = append(out, n)
+			} else {
+				out = append(out, expr.NewObject("key", n, "value", o.Value(n)))
+			}
+		}
+		return out, nil
+	case "shallowmerge":
+		out := &expr.Object{}
+		if len(vals) == 1 {
+			list, _ := vals[0].([]any)
+			for _, v := range list {
+				o, _ := v.(*expr.Object)
+				for _, m := range o.Members() {
+					out.Set(m.Name, m.Value)
+				}
+			}
+		}
+		return out, nil
+	case "tryget":
+		var v any
+		if len(vals) > 0 {
+			v = vals[0]
+		}
+		for _, k := range vals[min(1, len(vals)):] {
+			switch x := v.(type) {
+			case *expr.Object:
+				v, _, _ = x.Find(expr.Text(k))
+			case []any:
+				n, ok := k.(int64)
+				if !ok || n < 0 || n >= int64(len(x)) {
+					return nil, nil
+				}
+				v = x[n]
+			default:
+				return nil, nil
+			}
+		}
+		return v, nil
+	case "datetimeadd", "datetimefromepoch", "datetimetoepoch":
+		return dateFunction(key, vals, bad)
+	case "managementgroup":
+		return expr.NewObject("id", "/providers/Microsoft.Management/managementGroups/"+t.opt.TenantID, "name", t.opt.TenantID, "type", "/providers/Microsoft.Management/managementGroups"), nil
 	case "true":
 		return true, nil
 	case "false":
@@ -396,6 +471,58 @@ func (t *template) call(name string, args []expr.Arg) (any, error) {
 	}
 	return nil, bad("is not defined or not available here")
 }
+
+// dateFunction is dateTimeAdd (an ISO 8601 duration, - before it goes back), dateTimeFromEpoch and dateTimeToEpoch.
+func dateFunction(key string, vals []any, bad func(string, ...any) error) (any, error) {
+	if key == "datetimefromepoch" {
+		n, ok := first(vals).(int64)
+		if !ok {
+			return nil, bad("needs seconds as an integer")
+		}
+		return time.Unix(n, 0).UTC().Format("2006-01-02T15:04:05Z"), nil
+	}
+	n, err := expr.CallBuiltin("ticks", first(vals))
+	if err != nil {
+		return nil, err
+	}
+	ticks, _ := n.(int64)
+	at := time.Unix((ticks-621355968000000000)/10_000_000, (ticks-621355968000000000)%10_000_000*100).UTC()
+	if key == "datetimetoepoch" {
+		return at.Unix(), nil
+	}
+	if len(vals) < 2 || len(vals) > 3 {
+		return nil, bad("takes two or three parameters, not %d", len(vals))
+	}
+	m := isoDuration.FindStringSubmatch(expr.Text(vals[1]))
+	if m == nil {
+		return nil, bad("needs an ISO 8601 duration such as P1D, not '%s'", expr.Text(vals[1]))
+	}
+	part := func(i int) int {
+		v, err := strconv.Atoi(m[i])
+		if err != nil {
+			return 0
+		}
+		if m[1] == "-" {
+			v = -v
+		}
+		return v
+	}
+	at = at.AddDate(part(2), part(3), part(4)*7+part(5)).Add(time.Duration(part(6))*time.Hour + time.Duration(part(7))*time.Minute + time.Duration(part(8))*time.Second)
+	format := "yyyy-MM-ddTHH:mm:ssZ"
+	if len(vals) == 3 {
+		format = expr.Text(vals[2])
+	}
+	return expr.CallBuiltin("formatDateTime", at.Format("2006-01-02T15:04:05.0000000Z"), format)
+}
+
+func first(vals []any) any {
+	if len(vals) == 0 {
+		return nil
+	}
+	return vals[0]
+}
+
+var isoDuration = regexp.MustCompile(`^(-?)P(?:(\d{1,6})Y)?(?:(\d{1,6})M)?(?:(\d{1,6})W)?(?:(\d{1,6})D)?(?:T(?:(\d{1,6})H)?(?:(\d{1,6})M)?(?:(\d{1,6})S)?)?$`)
 
 // absolute makes a resource id of a name that resources of this template have.
 func (t *template) absolute(id string) string {

@@ -198,7 +198,10 @@ func (t *template) nested(o *expr.Object, r *Resource, path []string, rg, sub st
 	props, _ := o.Value("properties").(*expr.Object)
 	tpl, ok := props.Value("template").(*expr.Object)
 	if !ok {
-		return t.fail(append(path, "properties"), "the nested deployment '%s' has no inline 'template'; linked templates (templateLink) are not fetched. Put the template inline", r.Name)
+		m := Missing{Path: strings.Join(path, "."), Msg: fmt.Sprintf("the nested deployment '%s' has no inline 'template'; linked templates (templateLink) are not fetched. Put the template inline", r.Name)}
+		m.Line, m.Column = t.res.Place(path)
+		t.res.Missing = append(t.res.Missing, m)
+		return nil
 	}
 	inner := &template{
 		opt: t.opt, body: tpl, base: append(append([]string{}, path...), "properties", "template"), res: t.res,
@@ -225,7 +228,7 @@ func (t *template) nested(o *expr.Object, r *Resource, path []string, rg, sub st
 		}
 		return inner.run(given)
 	}
-	inner.params, inner.vars, inner.busy, inner.copies = t.params, t.vars, t.busy, t.copies
+	inner.params, inner.vars, inner.busy, inner.copies, inner.functions = t.params, t.vars, t.busy, t.copies, t.functions
 	outerBody := t.body
 	// Variables and parameters are looked up in the outer template.
 	inner.body = expr.NewObject("variables", outerBody.Value("variables"), "parameters", outerBody.Value("parameters"))

@@ -92,11 +92,13 @@ func race(ctx context.Context, o options) ([]line, error) {
 	out = append(out, compare("acknowledged → queryable, ms", 1e3*la.Seconds(), "%.0f", 1e3*lb.Seconds(), "VictoriaLogs", la.Seconds()/lb.Seconds(), "< 1000 ms", la < time.Second))
 
 	memory := s.peakMemory()
-	x, y, err := settle(ctx, s, v)
+	x, sealed, y, err := settle(ctx, s, v)
 	if err != nil {
 		return nil, err
 	}
 	out = append(out, compare("bytes at rest a byte of JSON", float64(x)/float64(raw), "%.3f", float64(y)/float64(raw), "VictoriaLogs", float64(x)/float64(y), "≤ 0.60", float64(x)/float64(y) <= 0.6))
+
+	out = append(out, compare("  of them sealed segments", float64(sealed)/float64(raw), "%.3f", float64(y)/float64(raw), "VictoriaLogs", float64(sealed)/float64(y), "", false))
 
 	asked, err := huntBoth(ctx, o, mine, peer)
 	if err != nil {
@@ -390,26 +392,29 @@ func whileAsked(ctx context.Context, mine, peer *racer, bodies []raceBody) ([]li
 }
 
 // settle ends picket, has its lake seal all rows, and starts it again; VictoriaLogs merges its parts. It gives what both
-// then take on disk.
-func settle(ctx context.Context, s *server, v *victoria) (mine, peer int64, err error) {
+// then take on disk, and the part of picket's that is segments: the rest is room that the next rows use.
+func settle(ctx context.Context, s *server, v *victoria) (mine, sealed, peer int64, err error) {
 	s.end()
 	dir := filepath.Join(s.data, "lake")
 	lk, err := lake.Open(ctx, lake.Options{Dir: dir})
 	if err != nil {
-		return 0, 0, err
+		return 0, 0, 0, err
 	}
 	if err := errors.Join(lk.Seal(ctx, raceTable), lk.Close()); err != nil {
-		return 0, 0, err
+		return 0, 0, 0, err
 	}
 	if mine, err = folderBytes(dir); err != nil {
-		return 0, 0, err
+		return 0, 0, 0, err
+	}
+	if sealed, err = folderBytes(filepath.Join(dir, "segments")); err != nil {
+		return 0, 0, 0, err
 	}
 	if err := s.run(ctx); err != nil {
-		return 0, 0, err
+		return 0, 0, 0, err
 	}
 	for _, p := range []string{"/internal/force_flush", "/internal/force_merge"} {
 		if _, err := v.get(ctx, p); err != nil {
-			return 0, 0, err
+			return 0, 0, 0, err
 		}
 	}
 	last := int64(-1)
@@ -417,16 +422,16 @@ func settle(ctx context.Context, s *server, v *victoria) (mine, peer int64, err 
 		select {
 		case <-time.After(time.Second):
 		case <-ctx.Done():
-			return 0, 0, ctx.Err()
+			return 0, 0, 0, ctx.Err()
 		}
 		if peer, err = folderBytes(v.data); err != nil {
-			return 0, 0, err
+			return 0, 0, 0, err
 		}
 		if quiet++; peer != last {
 			quiet, last = 0, peer
 		}
 	}
-	return mine, peer, nil
+	return mine, sealed, peer, nil
 }
 
 // huntBoth asks both all ten questions; the best of five wall times counts, and the answers must agree.

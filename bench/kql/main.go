@@ -71,7 +71,7 @@ func run(rows, best int, dir, only string, explain, goOnly, seal, places bool) e
 	}
 	e := query.New(query.Options{Lake: l})
 	plainE := query.New(query.Options{Lake: l, NoSQL: true})
-	fmt.Printf("%-28s %10s %10s %7s %9s %s\n", "question", "KQL ms", "SQL ms", "ratio", "rows", "")
+	fmt.Printf("%-28s %10s %10s %7s %7s %9s %s\n", "question", "KQL ms", "SQL ms", "ratio", "of CPU", "rows", "")
 	logSum, n := 0.0, 0
 	for _, f := range names {
 		name, ok := strings.CutSuffix(f.Name(), ".kql")
@@ -95,23 +95,26 @@ func run(rows, best int, dir, only string, explain, goOnly, seal, places bool) e
 			fmt.Println(x)
 		}
 		tk, ts, tg := math.Inf(1), math.Inf(1), math.Inf(1)
+		ck, cs := math.Inf(1), math.Inf(1)
 		var got, want int
 		note := ""
 		for range best {
-			at := time.Now()
+			at, used := time.Now(), cpu()
 			res, err := e.Run(ctx, req)
 			if err != nil {
 				return fmt.Errorf("%s: %w", name, err)
 			}
+			ck = min(ck, cpu()-used)
 			tk = min(tk, time.Since(at).Seconds()*1000)
 			got = res.Tables[0].Rows()
 			if res.Stats.EngineFragments == 0 {
 				note = "no SQL"
 			}
-			at = time.Now()
+			at, used = time.Now(), cpu()
 			if want, err = byHand(ctx, l, string(s), res.Tables[0].Schema); err != nil {
 				return fmt.Errorf("%s.sql: %w", name, err)
 			}
+			cs = min(cs, cpu()-used)
 			ts = min(ts, time.Since(at).Seconds()*1000)
 		}
 		if goOnly {
@@ -126,7 +129,7 @@ func run(rows, best int, dir, only string, explain, goOnly, seal, places bool) e
 		if got != want {
 			note += fmt.Sprintf(" SQL gives %d rows", want)
 		}
-		fmt.Printf("%-28s %10.1f %10.1f %7.2f %9d %s\n", name, tk, ts, tk/ts, got, note)
+		fmt.Printf("%-28s %10.1f %10.1f %7.2f %7.2f %9d %s\n", name, tk, ts, tk/ts, ck/cs, got, note)
 		logSum += math.Log(tk / ts)
 		n++
 	}

@@ -283,6 +283,98 @@ test('a run is drawn while it runs, its repetitions paged through, cancelled and
   assert.deepEqual(problems, []);
 });
 
+test('what the server refuses of a new token is said in its words, at its field', { skip, timeout: 120_000 }, async () => {
+  const next = page.getByRole('button', { name: 'Next' });
+  const begin = async () => {
+    await page.goto('/tokens/new');
+    await page.getByText('Microsoft Word document').click();
+    await next.click();
+  };
+  const finish = async () => {
+    while (await next.isVisible()) await next.click();
+    await page.getByRole('button', { name: 'Create token' }).click();
+  };
+  const refused = (text) => page.getByRole('alert').filter({ hasText: text }).waitFor();
+
+  await begin();
+  await next.click();
+  await page.getByLabel('Host', { exact: true }).fill('FS02');
+  await next.click();
+  await page.getByLabel(/^Webhooks/).fill('https://10.1.2.3/hook');
+  await finish();
+  await refused(/^The token was not madeWebhook: .*setting outbound/);
+  await page.getByText(/^Webhook: .*setting outbound/).last().waitFor();
+  assert.equal(await page.getByLabel(/^Webhooks/).getAttribute('aria-invalid'), 'true');
+  await page.getByLabel(/^Webhooks/).fill('');
+  await page.getByRole('button', { name: 'Back' }).click();
+  await page.getByLabel('The host’s public address').fill('999.1.2.3');
+  await finish();
+  await refused(/999\.1\.2\.3/);
+  await page.getByLabel('The host’s public address').waitFor(); // back at the step with the field
+
+  await begin();
+  await page.getByRole('radio', { name: /An own document/ }).check();
+  await page.getByLabel('Document', { exact: true }).setInputFiles({ name: 'not-a-document.docx', mimeType: 'application/octet-stream', buffer: Buffer.from('this is text') });
+  await next.click();
+  await page.getByLabel('Host', { exact: true }).fill('FS02');
+  await finish();
+  await refused(/OwnDocument: /);
+  await page.getByLabel('Document', { exact: true }).waitFor();
+  assert.deepEqual(problems, []);
+});
+
+test('a tool signs in with a code that the person agrees to', { skip, timeout: 60_000 }, async () => {
+  const az = '04b07795-8ddb-461a-bbee-02f9e1bf7b46';
+  const form = (fields) => page.request.post('/adfs/oauth2/v2.0/' + fields.to, { form: { client_id: az, ...fields } });
+  const asked = await (await form({ to: 'devicecode', scope: 'https://management.azure.com/.default offline_access' })).json();
+  assert.match(asked.message, /enter the code/);
+  await page.goto(asked.verification_uri);
+  await page.getByLabel(/The code that the tool shows/).fill(asked.user_code.toLowerCase());
+  await page.getByRole('button', { name: 'Next' }).click();
+  await page.getByText('Azure CLI').waitFor();
+  await page.getByRole('button', { name: 'Agree' }).click();
+  await page.getByText('The tool is signed in.').waitFor();
+  const token = await (await form({ to: 'token', grant_type: 'urn:ietf:params:oauth:grant-type:device_code', device_code: asked.device_code })).json();
+  assert.ok(token.access_token, JSON.stringify(token));
+  await page.goto('/access/tokens');
+  await page.getByText('Sign-in to a tool').first().waitFor();
+  assert.deepEqual(problems, []);
+});
+
+test('a shipper is set up, seen and its table kept for a week', { skip, timeout: 90_000 }, async () => {
+  await page.goto('/sources/setup/filebeat');
+  await page.getByRole('region', { name: 'filebeat.yml' }).getByText(picket.url).first().waitFor();
+  await page.goto('/access/tokens');
+  await page.getByRole('button', { name: 'New token' }).click();
+  await page.getByRole('dialog').getByLabel(/^Name/).fill('filebeat');
+  await page.getByRole('dialog').getByRole('button', { name: 'Make it' }).click();
+  const secret = await page.getByText(/^pat_/).innerText();
+  const sent = await page.request.post('/_bulk', {
+    headers: { Authorization: 'Basic ' + Buffer.from('filebeat:' + secret).toString('base64'), 'Content-Type': 'application/x-ndjson' },
+    data: JSON.stringify({ index: { _index: 'web-hosts' } }) + '\n' + JSON.stringify({ '@timestamp': new Date().toISOString(), message: 'hello from the page' }) + '\n',
+  });
+  assert.equal(sent.status(), 200, await sent.text());
+  await page.goto('/sources');
+  const row = page.getByRole('table', { name: 'Senders' }).getByRole('row').filter({ hasText: 'Elasticsearch _bulk' });
+  await row.getByText('Sending').waitFor();
+  await row.getByRole('link', { name: 'web_hosts_CL' }).click();
+  await page.getByRole('heading', { name: 'web_hosts_CL', level: 1 }).waitFor();
+  await page.getByRole('button', { name: 'Retention' }).click();
+  await page.getByRole('dialog').getByRole('combobox', { name: 'Queries see rows' }).click();
+  await page.getByRole('option', { name: '7 days', exact: true }).click();
+  await page.getByRole('dialog').getByRole('combobox', { name: 'Rows are kept in all' }).click();
+  await page.getByRole('option', { name: '7 days', exact: true }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Save' }).click();
+  await page.getByText('of the last 7 days').waitFor();
+  await page.getByRole('tab', { name: 'Newest rows' }).click();
+  await page.getByRole('grid', { name: 'Newest rows' }).getByText('hello from the page').waitFor();
+  await page.goto('/access/tokens');
+  await page.getByRole('button', { name: 'Revoke filebeat' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Revoke' }).click();
+  await page.getByRole('button', { name: 'Revoke filebeat' }).waitFor({ state: 'detached' });
+  assert.deepEqual(problems, []);
+});
+
 test('a first start asks for an own password', { skip, timeout: 90_000 }, async () => {
   const own = await startPicket({ demo: false });
   try {

@@ -97,6 +97,13 @@ export interface Graph {
   edges: GraphEdge[];
 }
 
+/** Something to do about an incident. */
+export interface Task {
+  name: string;
+  etag?: string;
+  properties: { title: string; description?: string; status: 'New' | 'Completed'; createdTimeUtc?: string; lastModifiedTimeUtc?: string; createdBy?: { name?: string }; lastModifiedBy?: { name?: string } };
+}
+
 export interface IncidentFilter {
   status: Status[];
   severity: Severity[];
@@ -147,6 +154,12 @@ export const incidentsApi = (ws: Workspace) => {
     comments: async (id: string) => (await call<List<Comment>>(one(id, '/comments'))).value,
     comment: (id: string, message: string) =>
       call<Comment>(one(id, '/comments/' + crypto.randomUUID()), { method: 'PUT', json: { properties: { message } } }),
+    tasks: async (id: string) => (await call<List<Task>>(one(id, '/tasks'))).value,
+    saveTask: (id: string, t: Task) => {
+      const { title, description, status } = t.properties;
+      return call<Task>(one(id, '/tasks/' + encodeURIComponent(t.name)), { method: 'PUT', json: { etag: t.etag, properties: { title, description: description ?? '', status } } });
+    },
+    removeTask: (id: string, task: string) => call<void>(one(id, '/tasks/' + encodeURIComponent(task)), { method: 'DELETE' }),
     activities: async (id: string) => (await call<List<Activity>>(one(id, '/activities'))).value,
     graph: (id: string) => call<Graph>(one(id, '/graph')),
     expand: (id: string, node: string) => call<Graph>(one(id, '/graph/expand'), { json: { node } }),

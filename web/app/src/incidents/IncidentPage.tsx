@@ -40,6 +40,7 @@ import { cellText, plural } from '../ui/format';
 import { Page } from '../ui/Page';
 import { EmptyState, ErrorBox, Loaded, type Loadable } from '../ui/States';
 import { KindIcon, kindName } from './kinds';
+import { Tasks } from './Tasks';
 import { alertRows, entityName, places, rowColumns, tellingFacts } from './rows';
 
 const GraphView = lazy(() => import('./GraphView'));
@@ -77,7 +78,7 @@ const classifications = [
   { key: 'Undetermined/', label: 'Undetermined' },
 ];
 
-const tabs = ['overview', 'alerts', 'entities', 'graph', 'comments', 'activity'] as const;
+const tabs = ['overview', 'alerts', 'entities', 'graph', 'tasks', 'comments', 'activity'] as const;
 type TabName = (typeof tabs)[number];
 
 export default function IncidentPage({ id, tab: asked }: { id: string; tab?: string }) {
@@ -111,6 +112,7 @@ function Detail({ incident, tab, refetch }: { incident: Incident; tab: TabName; 
   const alerts = useQuery({ queryKey: ['incident', id, 'alerts'], queryFn: () => api.alerts(id), refetchInterval: 15_000 });
   const entities = useQuery({ queryKey: ['incident', id, 'entities'], queryFn: () => api.entities(id), refetchInterval: 15_000 });
   const comments = useQuery({ queryKey: ['incident', id, 'comments'], queryFn: () => api.comments(id), refetchInterval: 15_000 });
+  const tasks = useQuery({ queryKey: ['incident', id, 'tasks'], queryFn: () => api.tasks(id), retry: false });
   const [closing, setClosing] = useState(false);
 
   const update = useMutation({
@@ -260,6 +262,7 @@ function Detail({ incident, tab, refetch }: { incident: Incident; tab: TabName; 
             <Tab value="alerts">Alerts</Tab>
             <Tab value="entities">Entities</Tab>
             <Tab value="graph">Graph</Tab>
+            <Tab value="tasks">Tasks{tasks.data?.length ? ` (${tasks.data.filter((t) => t.properties.status === 'Completed').length}/${tasks.data.length})` : ''}</Tab>
             <Tab value="comments">Comments{comments.data?.length ? ` (${comments.data.length})` : ''}</Tab>
             <Tab value="activity">Activity log</Tab>
           </TabList>
@@ -301,6 +304,7 @@ function Detail({ incident, tab, refetch }: { incident: Incident; tab: TabName; 
                 <GraphView id={id} />
               </Suspense>
             )}
+            {tab === 'tasks' && <Tasks id={id} tasks={tasks} may={may} />}
             {tab === 'comments' && <Comments id={id} comments={comments} may={may} />}
             {tab === 'activity' && <ActivityLog id={id} />}
           </div>
@@ -464,7 +468,7 @@ function Comments({ id, comments, may }: { id: string; comments: Loadable<Commen
 }
 
 /** The text of a comment that may be HTML. */
-function plain(html: string): string {
+export function plain(html: string): string {
   if (!/<[a-z][^>]*>/i.test(html)) return html;
   const doc = new DOMParser().parseFromString(html.replace(/<(br|\/p|\/div|\/li|\/tr|\/h\d)\b[^>]*>/gi, '\n$&'), 'text/html');
   return (doc.body.textContent ?? '').replace(/\n{3,}/g, '\n\n').trim();

@@ -339,7 +339,7 @@ func sortedKeys(d any) any {
 	case *value.Bag:
 		keys := append([]string(nil), x.Keys()...)
 		sortStrings(keys)
-		b := value.NewBag()
+		b := value.NewBagOf(len(keys))
 		for _, k := range keys {
 			v, _ := x.Get(k)
 			b.Set(k, sortedKeys(v))

@@ -176,7 +176,7 @@ func bagPack(skipEmpty bool) Func {
 		}
 		out := value.New(value.Dynamic, n)
 		for i := range out.D {
-			b := value.NewBag()
+			b := value.NewBagOf(len(keys))
 			for k := range keys {
 				v := vals[k].at(i)
 				if skipEmpty && (v == nil || v == "") {
@@ -320,7 +320,7 @@ func bagZip(_ *Ctx, _ value.Type, n int, args []*value.Vector) (*value.Vector, e
 			continue
 		}
 		vals, _ := vs.at(i).([]any)
-		b := value.NewBag()
+		b := value.NewBagOf(len(keys))
 		for k, key := range keys {
 			s, ok := key.(string)
 			if !ok {

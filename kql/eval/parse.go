@@ -108,8 +108,8 @@ func walkJSON(d any, steps []any) (found []any, wild bool) {
 }
 
 func queryParams(q string) *value.Bag {
-	b := value.NewBag()
-	for _, pair := range strings.Split(q, "&") {
+	b := value.NewBagOf(min(strings.Count(q, "&")+1, 16))
+	for pair := range strings.SplitSeq(q, "&") {
 		if pair == "" {
 			continue
 		}
@@ -150,7 +150,7 @@ func parseURL(s string) any {
 	} else {
 		path = rest
 	}
-	b := value.NewBag()
+	b := value.NewBagOf(8)
 	b.Set("Scheme", scheme)
 	b.Set("Host", host)
 	b.Set("Port", port)

@@ -62,7 +62,7 @@ func parseUserAgent(c *Ctx, _ value.Type, n int, args []*value.Vector) (*value.V
 
 // textBag makes a bag of texts.
 func textBag(pairs ...string) *value.Bag {
-	b := value.NewBag()
+	b := value.NewBagOf(len(pairs) / 2)
 	for i := 0; i+1 < len(pairs); i += 2 {
 		b.Set(pairs[i], pairs[i+1])
 	}

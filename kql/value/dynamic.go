@@ -35,6 +35,9 @@ const bagScan = 12
 // NewBag makes an empty bag.
 func NewBag() *Bag { return &Bag{} }
 
+// NewBagOf makes an empty bag with room for n properties.
+func NewBagOf(n int) *Bag { return &Bag{keys: make([]string, 0, n), vals: make([]any, 0, n)} }
+
 // Len is the number of properties.
 func (b *Bag) Len() int { return len(b.keys) }
 

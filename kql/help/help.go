@@ -300,3 +300,45 @@ func (e *Entry) Text(markdown bool) string {
 	}
 	return b.String()
 }
+
+// Call is one way to call a function.
+type Call struct {
+	Label  string      // "strcat(arg1: string, …): string"
+	Params []CallParam // in order
+}
+
+// CallParam is a parameter of a Call.
+type CallParam struct {
+	Name       string
+	Start, End int // its place in the label, in bytes
+	Repeats    bool
+}
+
+// Calls are the ways to call an entry; none for an operator and for what the catalogue has no signatures of.
+func (e *Entry) Calls() []Call {
+	if e.fn == nil || e.Kind == Operator || e.Kind == Infix {
+		return nil
+	}
+	var out []Call
+	for i := range e.fn.Signatures {
+		s := &e.fn.Signatures[i]
+		c := Call{Label: e.fn.Name + "("}
+		for k := range s.Params {
+			p := &s.Params[k]
+			if k > 0 {
+				c.Label += ", "
+			}
+			from := len(c.Label)
+			c.Label += paramText(p)
+			c.Params = append(c.Params, CallParam{p.Name, from, len(c.Label), p.Max > 1})
+		}
+		c.Label += ")"
+		if r := returns(s); r != "" {
+			c.Label += ": " + r
+		}
+		if !slices.ContainsFunc(out, func(o Call) bool { return o.Label == c.Label }) {
+			out = append(out, c)
+		}
+	}
+	return out
+}

@@ -7,6 +7,7 @@ import (
 	"picket/kql/help"
 	"picket/kql/syntax"
 	"strings"
+	"unicode/utf16"
 )
 
 type diagnostic struct {
@@ -145,6 +146,46 @@ func (s *server) hover(params json.RawMessage) (any, error) {
 		return nil, nil
 	}
 	return map[string]any{"contents": map[string]string{"kind": "markdown", "value": a.Text}, "range": d.rng(a.Span)}, nil
+}
+
+// signature shows how the call around a place is written, and which parameter stands there.
+func (s *server) signature(params json.RawMessage) (any, error) {
+	var p textPosition
+	if err := decode(params, &p); err != nil {
+		return nil, err
+	}
+	d, err := s.document(p.TextDocument.URI)
+	if err != nil {
+		return nil, err
+	}
+	h, ok := complete.Signature(d.text, d.offset(p.Position), s.schema())
+	if !ok {
+		return nil, nil
+	}
+	type parameter struct {
+		Label [2]int `json:"label"`
+	}
+	type signature struct {
+		Label         string      `json:"label"`
+		Documentation string      `json:"documentation,omitempty"`
+		Parameters    []parameter `json:"parameters"`
+	}
+	out := make([]signature, len(h.Calls))
+	for i, c := range h.Calls {
+		out[i] = signature{Label: c.Label, Documentation: h.Doc, Parameters: []parameter{}}
+		for _, q := range c.Params {
+			out[i].Parameters = append(out[i].Parameters, parameter{[2]int{s.units(c.Label[:q.Start]), s.units(c.Label[:q.End])}})
+		}
+	}
+	return map[string]any{"signatures": out, "activeSignature": h.Active, "activeParameter": h.Param}, nil
+}
+
+// units is the length of a text in what the session counts.
+func (s *server) units(text string) int {
+	if s.utf8 {
+		return len(text)
+	}
+	return len(utf16.Encode([]rune(text)))
 }
 
 // formatting lays out the queries of a document one by one; those with errors stay as they are.

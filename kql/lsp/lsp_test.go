@@ -311,3 +311,32 @@ func FuzzServe(f *testing.F) {
 		}
 	})
 }
+
+// TestSignatureHelp: the parameter of the call at the place.
+func TestSignatureHelp(t *testing.T) {
+	s := open(t, Options{Schema: func() bind.Schema { return tables }}, `{}`)
+	s.notify("textDocument/didOpen", `{"textDocument":{"uri":"file:///a.kql","languageId":"kusto","version":1,"text":"SigninLogs | extend x = datetime_add('day', 1, "}}`)
+	var h struct {
+		Signatures []struct {
+			Label      string
+			Parameters []struct{ Label [2]int }
+		}
+		ActiveSignature, ActiveParameter int
+	}
+	s.call("textDocument/signatureHelp", `{"textDocument":{"uri":"file:///a.kql"},"position":{"line":0,"character":46}}`, &h)
+	if len(h.Signatures) == 0 || h.ActiveParameter != 2 {
+		t.Fatalf("%+v", h)
+	}
+	c := h.Signatures[h.ActiveSignature]
+	if p := c.Parameters[2].Label; !strings.HasPrefix(c.Label, "datetime_add(") || c.Label[p[0]:p[1]] != "datetime: datetime" {
+		t.Errorf("%+v", c)
+	}
+}
+
+// TestBrokenTextTellsNames: a text that doesn't parse is still told which names it gets wrong.
+func TestBrokenTextTellsNames(t *testing.T) {
+	errs := (&server{o: Options{Schema: func() bind.Schema { return tables }}}).check("SigninLogs | where Userr == 'a' | | take 1")
+	if len(errs) != 2 || errs[0].Code != "SEM0100" || errs[1].Code != "SYN0002" {
+		t.Errorf("%v", errs)
+	}
+}

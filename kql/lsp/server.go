@@ -132,6 +132,8 @@ func (s *server) handle(ctx context.Context, q *request) (result any, err error)
 		return s.completion(q.Params)
 	case "textDocument/hover":
 		return s.hover(q.Params)
+	case "textDocument/signatureHelp":
+		return s.signature(q.Params)
 	case "textDocument/formatting":
 		return s.formatting(q.Params)
 	case "textDocument/documentSymbol":
@@ -164,6 +166,7 @@ func (s *server) initialize(params json.RawMessage) (any, error) {
 			"textDocumentSync":           map[string]any{"openClose": true, "change": 2},
 			"completionProvider":         map[string]any{"triggerCharacters": []string{"|", " ", "(", ",", "$"}},
 			"hoverProvider":              true,
+			"signatureHelpProvider":      map[string]any{"triggerCharacters": []string{"(", ","}, "retriggerCharacters": []string{")"}},
 			"documentFormattingProvider": true,
 			"documentSymbolProvider":     true,
 		},

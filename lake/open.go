@@ -37,6 +37,7 @@ type Lake struct {
 	cat    *catalog
 	cats   map[int64]*catalog // by version: the current one and those that snapshots hold
 	holds  map[*Snapshot]int64
+	sealed int64       // bytes of hot rows that were sealed since the database was last made smaller
 	trash  []trashFile // removed from the catalog, still on disk
 	marks  map[string]string
 	usage  usageMap
@@ -117,7 +118,7 @@ func Open(ctx context.Context, o Options) (*Lake, error) {
 	l := &Lake{
 		o: o, cats: map[int64]*catalog{}, holds: map[*Snapshot]int64{}, busy: map[*duck.Conn]context.CancelCauseFunc{},
 		in: make(chan *request), quit: make(chan struct{}), gone: make(chan struct{}), wake: make(chan struct{}, 1), events: make(chan Event, eventQueue),
-		reserve: reserveBytes, minAged: minAged,
+		reserve: reserveBytes, sealed: shrinkFrom, minAged: minAged,
 	}
 	l.cond = sync.NewCond(&l.mu)
 	l.subs.init()

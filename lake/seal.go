@@ -194,6 +194,7 @@ func (l *Lake) replace(ctx context.Context, table string, gens []*genDef, old, s
 			}
 			t.Gens = slices.Delete(t.Gens, i, i+1)
 			e.sql = append(e.sql, `DROP TABLE `+g.table())
+			e.after = append(e.after, func() { l.sealed += g.live.bytes.Load() })
 		}
 		for _, o := range old {
 			i := slices.IndexFunc(t.Segs, func(s *segment) bool { return s.ID == o.ID })

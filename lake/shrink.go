@@ -72,24 +72,49 @@ func (l *Lake) renewHot(ctx context.Context, cat *catalog) error {
 	return nil
 }
 
-// shrinkDue makes the database file smaller when most of it is free.
+// shrinkDue shrinks when much was sealed since the last time.
 func (l *Lake) shrinkDue(ctx context.Context) error {
-	if now := time.Now(); now.Before(l.shrinkNext) {
+	l.mu.Lock()
+	sealed := l.sealed
+	l.mu.Unlock()
+	if sealed < shrinkFrom || time.Now().Before(l.shrinkNext) {
 		return nil
 	}
+	tried, err := l.shrink(ctx)
+	if tried {
+		l.shrinkNext = time.Now().Add(shrinkAgain)
+	}
+	if err == nil {
+		l.mu.Lock()
+		l.sealed -= sealed
+		l.mu.Unlock()
+	}
+	return err
+}
+
+// Shrink makes the database file smaller if most of it is free, as [Lake.Run] does within a minute of sealing. A query
+// that still reads what was sealed is in the way; then nothing is done.
+func (l *Lake) Shrink(ctx context.Context) error {
+	_, err := l.shrink(ctx)
+	return err
+}
+
+func (l *Lake) shrink(ctx context.Context) (tried bool, err error) {
 	worth := false
-	err := l.raw(ctx, func(ctx context.Context, c *duck.Conn) error {
+	err = l.raw(ctx, func(ctx context.Context, c *duck.Conn) error {
+		if _, err := c.Exec(ctx, `CHECKPOINT`); err != nil {
+			return nil // a query is in the way
+		}
 		free, used, size, err := blocks(ctx, c)
 		worth = free*size >= shrinkFrom && free > used
 		return err
 	})
 	if err != nil || !worth {
-		return err
+		return false, err
 	}
-	l.shrinkNext = time.Now().Add(shrinkAgain)
 	before := fileSize(l.dbPath())
 	if err := l.renew(ctx, true); err != nil {
-		return err
+		return true, err
 	}
 	err = l.raw(ctx, func(ctx context.Context, c *duck.Conn) error {
 		if _, err := c.Exec(ctx, `CHECKPOINT`); err != nil {
@@ -100,10 +125,10 @@ func (l *Lake) shrinkDue(ctx context.Context) error {
 	})
 	if err != nil && !errors.Is(err, ErrFull) && !errors.Is(err, ErrClosed) {
 		slog.Debug("lake: making the database smaller is put off", "reason", err) // a query is in the way
-		return nil
+		return true, nil
 	}
 	slog.Debug("lake: the database was made smaller", "before", before, "after", fileSize(l.dbPath()))
-	return err
+	return true, err
 }
 
 // blocks gives the numbers of free and used blocks of the database file and the size of one.

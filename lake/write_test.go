@@ -108,7 +108,7 @@ func TestShrink(t *testing.T) {
 	}
 	ids := rows(t, l, "Small", Need{Columns: []string{"k", ColRow}})
 	before := fileSize(l.dbPath())
-	if err := l.shrinkDue(ctx); err != nil {
+	if err := l.Shrink(ctx); err != nil {
 		t.Fatal(err)
 	}
 	after := fileSize(l.dbPath())

@@ -53,7 +53,10 @@ func TestEveryRouteBearsBadBodies(t *testing.T) {
 		{"no gzip", []byte(`{}`), map[string]string{"Content-Encoding": "gzip"}, true},
 		{"another packing", []byte(`{}`), map[string]string{"Content-Encoding": "br"}, true},
 		{"cut off", []byte(`{"properties":{"x":`), nil, true},
-		{"null", []byte("null"), nil, false}, {"an array", []byte("[1]"), nil, false}, {"a number", []byte("1e999"), nil, false}, {"a text", []byte(`"x"`), nil, false},
+		{"null", []byte("null"), nil, false},
+		{"an array", []byte("[1]"), nil, false},
+		{"a number", []byte("1e999"), nil, false},
+		{"a text", []byte(`"x"`), nil, false},
 		{"wrong kinds", []byte(`{"properties":{"retentionInDays":"x","query":{},"tags":[],"order":"1","template":1,"schema":[]},"query":1,"csl":[],"requests":{},"filters":{}}`), nil, false},
 		{"a form", []byte("a=b"), map[string]string{"Content-Type": "application/x-www-form-urlencoded"}, true},
 		{"another charset", []byte(`{}`), map[string]string{"Content-Type": "application/json; charset=utf-16"}, false},
@@ -159,8 +162,11 @@ func TestClockSkew(t *testing.T) {
 		nbf, exp time.Duration
 		want     string
 	}{
-		{0, time.Hour, ""}, {4 * time.Minute, time.Hour, ""}, {6 * time.Minute, time.Hour, "InvalidAuthenticationToken"},
-		{-2 * time.Hour, -4 * time.Minute, ""}, {-2 * time.Hour, -6 * time.Minute, "ExpiredAuthenticationToken"},
+		{0, time.Hour, ""},
+		{4 * time.Minute, time.Hour, ""},
+		{6 * time.Minute, time.Hour, "InvalidAuthenticationToken"},
+		{-2 * time.Hour, -4 * time.Minute, ""},
+		{-2 * time.Hour, -6 * time.Minute, "ExpiredAuthenticationToken"},
 	} {
 		_, e := w.api.issuer.Bearer(context.Background(), tok(x.nbf, x.exp), "")
 		got := ""

@@ -344,6 +344,9 @@ func (a *API) setRole(ctx context.Context, who Principal, id string, role Role) 
 		return fmt.Errorf("set the role of %s: %w", id, err)
 	}
 	if n > 0 {
+		if g, err := a.grant(ctx, id); err == nil {
+			name = g.Name
+		}
 		return nil
 	}
 	if a.d.People != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -75,5 +76,42 @@ func accountCommand(t *target) *cobra.Command {
 			})
 		},
 	}
-	return group(&cobra.Command{Use: "account", Short: "Accounts of the page, and new passwords"}, list, add, reset)
+	var newRole, newDisplay string
+	var disable, enable bool
+	set := &cobra.Command{
+		Use: "set NAME", Short: "Change an account's role or name, shut it out or let it in", Args: args(1, "one name"),
+		Example: `  picket account set ann --role Contributor
+  picket account set ann --disable`,
+		RunE: func(c *cobra.Command, a []string) error {
+			body := map[string]any{}
+			if newRole != "" {
+				body["role"] = newRole
+			}
+			if newDisplay != "" {
+				body["displayName"] = newDisplay
+			}
+			if disable || enable {
+				body["disabled"] = disable
+			}
+			if len(body) == 0 || disable && enable {
+				return &exitError{exitUsage, errors.New("give --role, --display-name, --disable or --enable")}
+			}
+			return t.with(c.Context(), func(cl *client) error {
+				return cl.send(c.Context(), "PATCH", "/api/v1/accounts/"+esc(a[0]), body, nil)
+			})
+		},
+	}
+	set.Flags().StringVar(&newRole, "role", "", "Reader, Responder, Contributor or Owner")
+	set.Flags().StringVar(&newDisplay, "display-name", "", "the person's name")
+	set.Flags().BoolVar(&disable, "disable", false, "shut it out; its sessions end")
+	set.Flags().BoolVar(&enable, "enable", false, "let it in again")
+	remove := &cobra.Command{
+		Use: "remove NAME", Short: "Remove an account; what it did stays under its name", Args: args(1, "one name"),
+		RunE: func(c *cobra.Command, a []string) error {
+			return t.with(c.Context(), func(cl *client) error {
+				return cl.do(c.Context(), "DELETE", "/api/v1/accounts/"+esc(a[0]), "", nil, nil)
+			})
+		},
+	}
+	return group(&cobra.Command{Use: "account", Short: "Accounts of the page, and new passwords"}, list, add, set, reset, remove)
 }

@@ -119,7 +119,7 @@ var clients = map[string]settingsFor{
 	"az": {"the Azure CLI", func(e *environment) []string {
 		return append(trustLines(e.ca), export("AZURE_CORE_INSTANCE_DISCOVERY", "false"),
 			"az cloud register -n Picket --endpoint-resource-manager '"+e.ws.URL+"'",
-			"az cloud set -n Picket", "az login --service-principal --tenant adfs -u "+e.clientID+" -p '"+e.secret+"'")
+			"az cloud set -n Picket", "# a person: az login --use-device-code --tenant adfs", "az login --service-principal --tenant adfs -u "+e.clientID+" -p '"+e.secret+"'")
 	}},
 	"identity": {"managed identity, for azure-identity's ManagedIdentityCredential", func(e *environment) []string {
 		lines := trustLines(e.ca)
@@ -216,7 +216,8 @@ func accessCommand(t *target) *cobra.Command {
 			return t.with(c.Context(), func(cl *client) error {
 				var out struct {
 					Value []struct {
-						ID, Kind, Name, Role, Created, Expires string
+						ID, Kind, Name, Role, Created, Expires, Owner, LastUsed string
+						Disabled                                                bool
 					}
 				}
 				if err := cl.get(c.Context(), "/api/v1/access", &out); err != nil {
@@ -227,9 +228,13 @@ func accessCommand(t *target) *cobra.Command {
 				}
 				var rows [][]string
 				for _, g := range out.Value {
-					rows = append(rows, []string{g.Kind, g.Name, g.Role, g.ID, g.Created, g.Expires})
+					role := g.Role
+					if g.Disabled {
+						role = "disabled"
+					}
+					rows = append(rows, []string{g.Kind, g.Name, role, g.Owner, g.ID, g.Created, g.Expires, g.LastUsed})
 				}
-				return table(c.OutOrStdout(), []string{"KIND", "NAME", "ROLE", "ID", "CREATED", "EXPIRES"}, rows)
+				return table(c.OutOrStdout(), []string{"KIND", "NAME", "ROLE", "OWNER", "ID", "CREATED", "EXPIRES", "LAST USED"}, rows)
 			})
 		},
 	}
@@ -269,5 +274,51 @@ func accessCommand(t *target) *cobra.Command {
 			})
 		},
 	}
-	return group(&cobra.Command{Use: "access", Short: "Service principals, managed identities and personal tokens"}, list, add, revoke)
+	var newRole string
+	var disable, enable bool
+	var redirects []string
+	set := &cobra.Command{
+		Use: "set ID", Short: "Change a principal's or identity's role, shut it out or let it in", Args: args(1, "the id that list shows"),
+		Example: `  picket access set ID --role Reader
+  picket access set ID --disable`,
+		RunE: func(c *cobra.Command, a []string) error {
+			body := map[string]any{}
+			if newRole != "" {
+				body["role"] = newRole
+			}
+			if disable || enable {
+				body["disabled"] = disable
+			}
+			if c.Flags().Changed("redirect-uri") {
+				body["redirectUris"] = redirects
+			}
+			if len(body) == 0 || disable && enable {
+				return &exitError{exitUsage, errors.New("give --role, --disable or --enable, or --redirect-uri")}
+			}
+			return t.with(c.Context(), func(cl *client) error {
+				return cl.send(c.Context(), "PATCH", "/api/v1/access/"+esc(a[0]), body, nil)
+			})
+		},
+	}
+	set.Flags().StringVar(&newRole, "role", "", "Reader, Responder, Contributor or Owner")
+	set.Flags().BoolVar(&disable, "disable", false, "shut it out")
+	set.Flags().BoolVar(&enable, "enable", false, "let it in again")
+	set.Flags().StringSliceVar(&redirects, "redirect-uri", nil, "where a principal that people sign in to sends them back")
+	secret := &cobra.Command{
+		Use: "secret ID", Short: "Give a principal a new secret, shown this once; the old one ends", Args: args(1, "the id that list shows"),
+		RunE: func(c *cobra.Command, a []string) error {
+			return t.with(c.Context(), func(cl *client) error {
+				var g grantMade
+				if err := cl.send(c.Context(), "POST", "/api/v1/access/secrets/"+esc(a[0]), map[string]any{}, &g); err != nil {
+					return err
+				}
+				if t.json {
+					return printJSON(c.OutOrStdout(), g)
+				}
+				_, err := fmt.Fprintf(c.OutOrStdout(), "client id: %s\nclient secret: %s\n", g.ClientID, g.ClientSecret)
+				return err
+			})
+		},
+	}
+	return group(&cobra.Command{Use: "access", Short: "Service principals, managed identities and personal tokens"}, list, add, set, secret, revoke)
 }

@@ -16,6 +16,7 @@ const (
 	shrinkFrom  = 8 << 20 // free bytes from which, when they are also more than half of the file, it is made smaller
 	shrinkRows  = 500_000 // hot rows that are moved for it at most
 	shrinkAgain = 10 * time.Minute
+	shrinkSoon  = time.Minute // when a query was in the way
 )
 
 // renew writes the catalog and the journal anew, so that they share no blocks with hot rows that were dropped, and the
@@ -80,11 +81,11 @@ func (l *Lake) shrinkDue(ctx context.Context) error {
 	if sealed < shrinkFrom || time.Now().Before(l.shrinkNext) {
 		return nil
 	}
-	tried, err := l.shrink(ctx)
-	if tried {
-		l.shrinkNext = time.Now().Add(shrinkAgain)
+	again, err := l.shrink(ctx)
+	if l.shrinkNext = time.Now().Add(shrinkAgain); again {
+		l.shrinkNext = time.Now().Add(shrinkSoon)
 	}
-	if err == nil {
+	if err == nil && !again {
 		l.mu.Lock()
 		l.sealed -= sealed
 		l.mu.Unlock()
@@ -99,22 +100,27 @@ func (l *Lake) Shrink(ctx context.Context) error {
 	return err
 }
 
-func (l *Lake) shrink(ctx context.Context) (tried bool, err error) {
+// shrink says whether a query was in the way.
+func (l *Lake) shrink(ctx context.Context) (again bool, err error) {
 	worth := false
 	err = l.raw(ctx, func(ctx context.Context, c *duck.Conn) error {
 		if _, err := c.Exec(ctx, `CHECKPOINT`); err != nil {
-			return nil // a query is in the way
+			again = !duck.IsFatal(err) && !duck.IsFull(err)
+			return err
 		}
 		free, used, size, err := blocks(ctx, c)
 		worth = free*size >= shrinkFrom && free > used
 		return err
 	})
+	if again {
+		return true, nil
+	}
 	if err != nil || !worth {
 		return false, err
 	}
 	before := fileSize(l.dbPath())
 	if err := l.renew(ctx, true); err != nil {
-		return true, err
+		return false, err
 	}
 	err = l.raw(ctx, func(ctx context.Context, c *duck.Conn) error {
 		if _, err := c.Exec(ctx, `CHECKPOINT`); err != nil {
@@ -128,7 +134,7 @@ func (l *Lake) shrink(ctx context.Context) (tried bool, err error) {
 		return true, nil
 	}
 	slog.Debug("lake: the database was made smaller", "before", before, "after", fileSize(l.dbPath()))
-	return true, err
+	return false, err
 }
 
 // blocks gives the numbers of free and used blocks of the database file and the size of one.

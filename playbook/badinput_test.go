@@ -29,7 +29,7 @@ func TestBadDefinitions(t *testing.T) {
 		{"not JSON", "{\"actions\":{\n  \"A\":}}", "line 2"},
 		{"nothing in it", `{"resources":[]}`, "neither a workflow"},
 		{"unknown function", act(`"A":{"type":"Compose","inputs":"@concatt('a')"}`), "action 'A': The template function 'concatt' is not defined or not valid. Did you mean 'concat'? (line 2, column 23)"},
-		{"unknown function in a condition", act(`"A":{"type":"If","expression":{"and":[{"eqals":["@lenght('a')",1]}]},"actions":{}}`), "Did you mean 'length'?"},
+		{"unknown function in a condition", act(`"A":{"type":"If","expression":{"and":[{"eqals":["@lengthh('a')",1]}]},"actions":{}}`), "Did you mean 'length'?"},
 		{"broken expression", act(`"A":{"type":"Compose","inputs":"@concat('a'"}`), "action 'A': Unable to parse template language expression 'concat('a'': expected ',' or ')' in the parameters of concat at position 10 (line 2, column 23)"},
 		{"text in double quotes", act(`"A":{"type":"Compose","inputs":"@concat(\"a\")"}`), "text is written in single quotes"},
 		{"unknown action", act(`"Get_Data":{"type":"Compose","inputs":1},"B":{"type":"Compose","runAfter":{"Get_Data":["Succeeded"]},"inputs":"@body('Get_Dta')"}`), "names the action 'Get_Dta', which is not defined; did you mean 'Get_Data'?"},

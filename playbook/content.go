@@ -163,7 +163,9 @@ func multipartPayload(o *expr.Object, list []any) ([]byte, string) {
 			continue
 		}
 		data, _ := payload(po.Value("body"))
-		pw.Write(data)
+		if _, err := pw.Write(data); err != nil {
+			continue
+		}
 	}
 	w.Close()
 	ct, _ := o.Value("$content-type").(string)

@@ -17,9 +17,8 @@ import (
 
 // planned is a workflow of a deployment before it is stored.
 type planned struct {
-	w       *workflow
-	before  *workflow
-	enabled bool
+	w      *workflow
+	before *workflow
 }
 
 // Deploy evaluates a template, checks every workflow in it, and stores workflows and connections in one commit.

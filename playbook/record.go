@@ -79,7 +79,7 @@ func (r *run) putSoon(rec *record, done func()) {
 		switch {
 		case err != nil:
 			r.lost.Store(true)
-			go r.saved(err) // the writer must not wait for the run
+			go func() { _ = r.saved(err) }() // logs it and stops the run; the writer must not wait for that
 		case done != nil:
 			done()
 		}

@@ -101,6 +101,7 @@ func tryPlaybook(c *cobra.Command, t *target, path string, o tryOptions) error {
 	if bare(text) {
 		q.Deploy.Name = strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
 	}
+	q.Change = func(d *playbook.Deps) { d.CustomAPI = connector.CatalogCustom() } // the recorded answers speak for it
 	if o.trigger != "" {
 		q.Trigger = o.trigger
 	}

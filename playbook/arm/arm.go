@@ -320,7 +320,7 @@ func (t *template) parameters(given map[string]any) error {
 
 func (t *template) checkParameter(p *Parameter, decl *expr.Object, v *any) error {
 	path := t.at("parameters", p.Name)
-	ok := true
+	var ok bool
 	switch p.Type {
 	case "string", "securestring":
 		_, ok = (*v).(string)

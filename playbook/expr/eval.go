@@ -59,7 +59,6 @@ const (
 type evaluator struct {
 	env   Env
 	steps int
-	depth int
 }
 
 // Evaluate evaluates one string of a definition.

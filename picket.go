@@ -164,7 +164,7 @@ func Open(ctx context.Context, cfg Config) (_ *Picket, err error) {
 	if p.saved, err = azure.OpenSavedSearches(ctx, p.state, time.Now); err != nil {
 		return nil, err
 	}
-	p.query = query.New(query.Options{Functions: p.function, Lake: p.lake, Builtin: builtinTables(), Standard: std, Workspace: []string{p.ws.Name, p.ws.ID}, Geo: p.geoBag})
+	p.query = query.New(query.Options{Functions: p.function, Lake: p.lake, Builtin: builtinTables(), Standard: std, Workspace: []string{p.ws.Name, p.ws.ID}, Geo: p.geoBag, Timeless: []string{detect.WatchlistTable}})
 	if err := p.openDetect(); err != nil {
 		return nil, err
 	}

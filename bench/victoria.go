@@ -23,6 +23,7 @@ const (
 	raceUsers   = 5
 	raceRepeats = 5               // of each question; the best counts
 	raceWhile   = 8 * time.Second // of ingestion with and without users
+	raceThink   = time.Second     // between a user's answer and the next question
 )
 
 // racer is one of the two servers.
@@ -359,6 +360,10 @@ func (r *racer) rate(ctx context.Context, bodies []raceBody, users int) (perSeco
 					return
 				}
 				answers.Add(1)
+				select {
+				case <-time.After(raceThink):
+				case <-ctx.Done():
+				}
 			}
 		})
 	}

@@ -92,6 +92,11 @@ func New(ctx context.Context, d Deps) (*API, error) {
 			a.AuditSignIn(s)
 		}
 	}
+	set, _, err := a.LoadSettings(ctx)
+	if err != nil {
+		return nil, err
+	}
+	a.keys.off.Store(set.DisableLocalKey)
 	a.la = &logAnalytics{ws: d.Workspace, run: a.runFor, now: d.Now}
 	a.table = newRouteTable(a.armRoutes())
 	a.wire = newRouteTable(a.wireRoutes())

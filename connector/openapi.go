@@ -28,7 +28,7 @@ import (
 //
 // A variable of the first server's URL ("https://{instance}/api") is the connection's parameter of that name, or the
 // vault's NAME-instance; it is a host, or a URL whose host is meant. x-picket-path at an operation is where it goes when
-// that is not its path; x-picket-queries renames query parameters, and sets those that are written NAME=value.
+// that is not its path; x-picket-body moves query parameters into the body; x-picket-queries renames query parameters, and sets those that are written NAME=value.
 type Description struct {
 	Name       string
 	Base       *url.URL // without variables; nil when it has some
@@ -36,8 +36,9 @@ type Description struct {
 	server     string // with its variables
 	schemes    []scheme
 	audience   string
-	paths      map[string]string // "GET /operation/{x}" → "/other/{x}"
-	queries    map[string]string // lower-case name → name
+	paths      map[string]string   // "GET /operation/{x}" → "/other/{x}"
+	bodies     map[string][]string // the same key → "parameter to member.member"
+	queries    map[string]string   // lower-case name → name
 	fixed      map[string]string
 }
 
@@ -82,7 +83,7 @@ func parseDescription(name string, text []byte, service string) (*Description, e
 	if doc.Swagger == "" && doc.OpenAPI == "" {
 		return nil, errors.New("the description is not OpenAPI: it has neither 'swagger' nor 'openapi'")
 	}
-	d := &Description{Name: strings.ToLower(doc.Name), audience: doc.Audience, paths: map[string]string{}, queries: map[string]string{}, fixed: map[string]string{}}
+	d := &Description{Name: strings.ToLower(doc.Name), audience: doc.Audience, paths: map[string]string{}, bodies: map[string][]string{}, queries: map[string]string{}, fixed: map[string]string{}}
 	for _, q := range doc.Queries {
 		from, to, renamed := strings.Cut(q, " to ")
 		name, v, set := strings.Cut(q, "=")
@@ -138,6 +139,14 @@ func parseDescription(name string, text []byte, service string) (*Description, e
 			if x, ok := op.(map[string]any); ok {
 				if to, _ := x["x-picket-path"].(string); to != "" {
 					d.paths[o.Method+" "+o.Path] = to
+				}
+				moves, _ := x["x-picket-body"].([]any)
+				for _, m := range moves {
+					s, _ := m.(string)
+					if _, _, ok := strings.Cut(s, " to "); !ok {
+						return nil, fmt.Errorf("%s %s: x-picket-body: %q is not \"parameter to member.member\"", o.Method, o.Path, s)
+					}
+					d.bodies[o.Method+" "+o.Path] = append(d.bodies[o.Method+" "+o.Path], s)
 				}
 			}
 		}
@@ -311,6 +320,47 @@ func (c *rest) target(r *playbook.Request) string {
 	return r.Path
 }
 
+// moved takes the query parameters that belong into the body there; r itself stays as it is.
+func (c *rest) moved(r *playbook.Request) (*expr.Object, *playbook.Request) {
+	for _, o := range c.Description.Operations {
+		moves := c.bodies[o.Method+" "+o.Path]
+		if len(moves) == 0 || !strings.EqualFold(o.Method, r.Method) || !playbook.MatchPath(o.Path, r.Path) {
+			continue
+		}
+		queries, changed := r.Queries, *r
+		body, ok := r.Body.(*expr.Object)
+		if !ok && r.Body != nil {
+			return queries, r
+		}
+		for _, m := range moves {
+			from, to, _ := strings.Cut(m, " to ")
+			v, name, has := queries.Find(from)
+			if !has {
+				continue
+			}
+			queries = queries.Without(name)
+			if v != nil {
+				body = withMember(body, strings.Split(to, "."), v)
+			}
+		}
+		changed.Body = body
+		return queries, &changed
+	}
+	return r.Queries, r
+}
+
+// withMember is an object with a member set, those on the way to it made.
+func withMember(o *expr.Object, path []string, v any) *expr.Object {
+	out := o.Clone()
+	if len(path) == 1 {
+		out.Set(path[0], v)
+		return out
+	}
+	inner, _ := out.Value(path[0]).(*expr.Object)
+	out.Set(path[0], withMember(inner, path[1:], v))
+	return out
+}
+
 // value finds a value of a connection: a parameter under one of its names, or the vault's.
 func (c *rest) value(ctx context.Context, r *playbook.Request, vault string, names ...string) string {
 	for _, n := range names {
@@ -339,11 +389,12 @@ func (c *rest) Call(ctx context.Context, r *playbook.Request) (*playbook.Respons
 		return problem(400, "BadRequest", "The operation's path is not valid."), nil
 	}
 	u.Path, u.RawPath = path, raw
+	queries, sent := c.moved(r)
 	q := u.Query()
 	for n, v := range c.fixed {
 		q.Set(n, v)
 	}
-	for _, m := range r.Queries.Members() {
+	for _, m := range queries.Members() {
 		if m.Value != nil && !strings.EqualFold(m.Name, "queryParametersSingleEncoded") {
 			n := m.Name
 			if to := c.queries[strings.ToLower(n)]; to != "" {
@@ -353,7 +404,7 @@ func (c *rest) Call(ctx context.Context, r *playbook.Request) (*playbook.Respons
 		}
 	}
 	u.RawQuery = q.Encode()
-	body := r.Payload()
+	body := sent.Payload()
 	req, err := http.NewRequestWithContext(ctx, r.Method, u.String(), bytes.NewReader(body))
 	if err != nil {
 		return problem(400, "BadRequest", "The request can't be made: its method or URL is not valid."), nil

@@ -123,3 +123,31 @@ func TestCustomConnector(t *testing.T) {
 		t.Error("without a way out there are no connectors of templates")
 	}
 }
+
+// Query parameters that belong into the body go there.
+func TestDescribedBody(t *testing.T) {
+	list, err := ShippedDescriptions()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sent, at string
+	d := Deps{Described: list, Secret: testSecrets(map[string]string{"jira-instance": "acme.example", "jira-username": "u", "jira-password": "p"}), Send: func(r *http.Request) (*http.Response, []byte, error) {
+		b, _ := io.ReadAll(r.Body)
+		sent, at = string(b), r.URL.String()
+		return &http.Response{StatusCode: 201, Header: http.Header{}}, nil, nil
+	}}
+	for _, c := range All(d) {
+		if c.API() != "jira" {
+			continue
+		}
+		in := expr.NewObject("fields", expr.NewObject("summary", "s"))
+		if _, err := c.Call(context.Background(), &playbook.Request{Method: "POST", Path: "/issue", Queries: expr.NewObject("projectKey", "SOC", "x", "1"), Body: in}); err != nil {
+			t.Fatal(err)
+		}
+		if sent != `{"fields":{"summary":"s","project":{"key":"SOC"}}}` || at != "https://acme.example/rest/api/2/issue?x=1" || expr.JSON(in) != `{"fields":{"summary":"s"}}` {
+			t.Errorf("%s %s %s", at, sent, expr.JSON(in))
+		}
+		return
+	}
+	t.Error("there is no jira")
+}

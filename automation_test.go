@@ -12,9 +12,13 @@ import (
 
 func openForTest(t *testing.T) *Picket {
 	t.Helper()
-	dir := t.TempDir()
+	return openIn(t, filepath.Join(t.TempDir(), "data"))
+}
+
+func openIn(t *testing.T, data string) *Picket {
+	t.Helper()
 	cfg := DefaultConfig()
-	cfg.Data = filepath.Join(dir, "data")
+	cfg.Data = data
 	cfg.Listen, cfg.Trip, cfg.DNS, cfg.HTTP = "127.0.0.1:0", "127.0.0.1:0", "", ""
 	p, err := Open(context.Background(), cfg)
 	if err != nil {
@@ -97,5 +101,29 @@ func TestWatchlistsInQueries(t *testing.T) {
 	}
 	if _, err := p.detect.SaveWatchlist(ctx, detect.Watchlist{Alias: "x y z", Name: "n", SearchKey: "Nope"}, []byte("a\n1\n"), 0, by, 0); err == nil || !strings.Contains(err.Error(), `"Nope" is not one of the columns a`) {
 		t.Errorf("a wrong search key gives %v", err)
+	}
+}
+
+// A copy made while the workspace is open is a workspace of its own, with the same ids, rows and lists.
+func TestABackupIsAWorkspace(t *testing.T) {
+	p := openForTest(t)
+	ctx := context.Background()
+	w := detect.Watchlist{Alias: "Hosts", Name: "Hosts", SearchKey: "Host"}
+	if _, err := p.detect.SaveWatchlist(ctx, w, []byte("Host\nweb1\n"), 0, detect.Person{Name: "alice"}, 0); err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "copy")
+	if _, err := p.backupTo(ctx, dir); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.backupTo(ctx, dir); err == nil {
+		t.Error("a second backup went over the first")
+	}
+	c := openIn(t, dir)
+	if c.ws.ID != p.ws.ID {
+		t.Errorf("the copy is workspace %s, not %s", c.ws.ID, p.ws.ID)
+	}
+	if got := c.rowsOf(t, `_GetWatchlist('Hosts') | project Host`, query.Request{}); strings.Join(got, ";") != "web1" {
+		t.Errorf("the copy has %q", got)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"picket/azure"
+	"picket/ingest"
 	"picket/ingest/usage"
 	"picket/kql/value"
 	"picket/lake"
@@ -22,6 +23,11 @@ func (p *Picket) openUsage(ctx context.Context, std map[string]value.Schema) (er
 		},
 	})
 	return err
+}
+
+// lakeEvent writes what happened to the lake into Operation.
+func (p *Picket) lakeEvent(e lake.Event) {
+	p.usage.Trouble(context.Background(), ingest.Trouble{Kind: ingest.TroubleKind("Storage: " + string(e.Kind)), Table: e.Table, Count: 1, Detail: e.Detail})
 }
 
 // senders are those that the recorder has seen, for the page.

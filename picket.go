@@ -133,7 +133,16 @@ func Open(ctx context.Context, cfg Config) (_ *Picket, err error) {
 	if err := p.loadWorkspace(ctx); err != nil {
 		return nil, err
 	}
-	if p.lake, err = lake.Open(ctx, lake.Options{Dir: filepath.Join(cfg.Data, "lake"), WorkspaceID: p.ws.ID, MemoryLimit: cfg.Memory, Threads: cfg.Threads}); err != nil {
+	std, err := standard.Tables()
+	if err != nil {
+		return nil, err
+	}
+	if err := p.openUsage(ctx, std); err != nil {
+		return nil, err
+	}
+	if p.lake, err = lake.Open(ctx, lake.Options{
+		Dir: filepath.Join(cfg.Data, "lake"), WorkspaceID: p.ws.ID, MemoryLimit: cfg.Memory, Threads: cfg.Threads, Event: p.lakeEvent,
+	}); err != nil {
 		return nil, err
 	}
 	if p.trust, err = loadTrust(cfg.Data, cfg.Cert, cfg.Key, certNames(cfg.PublicURL, cfg.Listen), time.Now()); err != nil {
@@ -146,13 +155,6 @@ func Open(ctx context.Context, cfg Config) (_ *Picket, err error) {
 	p.tripURL = strings.TrimRight(cfg.TripURL, "/")
 	if p.tripURL == "" {
 		p.tripURL = "http://" + reachable(cfg.Trip)
-	}
-	std, err := standard.Tables()
-	if err != nil {
-		return nil, err
-	}
-	if err := p.openUsage(ctx, std); err != nil {
-		return nil, err
 	}
 	p.ingest = ingest.New(ingest.Options{Lake: p.lake, Schemas: std, Meter: p.usage})
 	if err := p.openShippers(std); err != nil {
@@ -326,6 +328,7 @@ func (p *Picket) openWire(ctx context.Context) (err error) {
 	mux.Handle("/api/v1/secrets", secrets)
 	mux.Handle("/api/v1/secrets/", secrets)
 	mux.Handle("POST /api/v1/explain", p.web.Authenticate(http.HandlerFunc(p.explain)))
+	mux.Handle("POST /api/v1/backup", p.web.Authenticate(http.HandlerFunc(p.backup)))
 	mux.Handle("/api/v1/import", p.web.Authenticate(p.ingest.LoadHandler(p.authorizeTokens)))
 	mux.Handle("GET /api/v1/workspace", p.web.Authenticate(http.HandlerFunc(p.workspaceInfo)))
 	wire := p.web.Authenticate(p.azure.Handler())
@@ -523,7 +526,7 @@ func (p *Picket) ServeSocket(ctx context.Context) error {
 	if err := os.Chmod(path, 0o600); err != nil {
 		return errors.Join(err, ln.Close())
 	}
-	owner := web.User{ID: "socket", Name: "owner", DisplayName: "Owner of the data folder", Role: web.Owner}
+	owner := web.User{ID: socketUser, Name: "owner", DisplayName: "Owner of the data folder", Role: web.Owner}
 	s := &http.Server{ReadHeaderTimeout: 10 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Header.Del("Cookie")
 		p.handler.ServeHTTP(w, web.WithUser(r, owner))

@@ -71,7 +71,7 @@ func newRoot() *cobra.Command {
 	root.PersistentFlags().StringVar(&t.token, "token", os.Getenv("PICKET_TOKEN"), "bearer token for --url")
 	root.PersistentFlags().StringVar(&t.ca, "ca", os.Getenv("PICKET_CA"), "PEM file of the authority that signed the server's certificate")
 	root.PersistentFlags().BoolVar(&t.json, "json", false, "print JSON")
-	root.AddCommand(serveCommand(), queryCommand(&t), importCommand(&t), kqlCommand(&t), canaryCommand(&t), playbookCommand(&t), secretCommand(&t), ruleCommand(&t), automationCommand(&t), watchlistCommand(&t), incidentCommand(&t), geoCommand(&t), trustCommand(&t), envCommand(&t), accessCommand(&t), accountCommand(&t))
+	root.AddCommand(serveCommand(), queryCommand(&t), importCommand(&t), kqlCommand(&t), canaryCommand(&t), playbookCommand(&t), secretCommand(&t), ruleCommand(&t), automationCommand(&t), watchlistCommand(&t), incidentCommand(&t), geoCommand(&t), backupCommand(&t), trustCommand(&t), envCommand(&t), accessCommand(&t), accountCommand(&t))
 	return root
 }
 

@@ -300,7 +300,7 @@ test('a playbook is tested: what would be sent is shown', { skip, timeout: 60_00
   clean();
 });
 
-test('every page passes axe, light and dark', { skip, timeout: 300_000 }, async () => {
+test('every page passes axe, light and dark', { skip, timeout: 900_000 }, async () => {
   const axe = readFileSync(join(import.meta.dirname, '../node_modules/axe-core/axe.min.js'), 'utf8');
   const inc = '/incidents/00000000-0000-4000-8000-000000000003';
   const paths = ['/incidents', inc, inc + '/alerts', inc + '/graph', inc + '/comments', logs('SecurityEvent\n| take 50'), '/tokens', '/tokens/new', '/tokens/k3x9mz8aa1b2c3d4e5f6g7h8i', '/tokens/k3x9mz8aa1b2c3d4e5f6g7h8i/settings', '/playbooks', '/playbooks/Ingest-CanaryTokens', '/playbooks/Ingest-CanaryTokens/workflow', '/playbooks/Ingest-CanaryTokens/runs/x', '/playbooks/Ingest-CanaryTokens/runs/x/steps', '/playbooks/deploy', '/rules', '/rules/2f14ba0e-9b0a-4f4c-8f3e-1c1f2a3b4c5d', '/workspace', '/workspace/account', '/access', '/access/programs', '/access/tokens', '/tables', '/tables/SecurityEvent', '/tables/SecurityEvent/schema', '/tables/SecurityEvent/sample', '/sources', '/sources/setup', '/sources/setup/ingestion', '/automation', '/automation/a1', '/automation/new', '/watchlists', '/watchlists/HighValueAssets', '/workspace/places', '/tokens/k3x9mz8aa1b2c3d4e5f6g7h8i/messages', inc + '/activity', inc + '/entities', inc + '/tasks', '/rules/new'];

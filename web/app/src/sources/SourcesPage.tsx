@@ -21,7 +21,7 @@ const useStyles = makeStyles({
   h3: { fontSize: '13px', fontWeight: 600, margin: 0, display: 'flex', alignItems: 'center', gap: '4px' },
   block: { display: 'grid', gap: '4px', minWidth: 0 },
   tables: { display: 'flex', flexWrap: 'wrap', gap: '2px 10px' },
-  error: { color: tokens.colorStatusDangerForeground1, maxWidth: '320px', overflowWrap: 'anywhere' },
+  error: { color: tokens.colorPaletteRedForeground1, maxWidth: '320px', overflowWrap: 'anywhere' },
 });
 
 const protocols: Record<string, string> = {

@@ -5,7 +5,7 @@ import type { ReactNode } from 'react';
 const useStyles = makeStyles({
   mark: { display: 'inline-flex', gap: '4px', alignItems: 'center', fontSize: '11px', fontWeight: 600, whiteSpace: 'nowrap', color: tokens.colorNeutralForeground2 },
   good: { color: tokens.colorStatusSuccessForeground1 },
-  bad: { color: tokens.colorStatusDangerForeground1 },
+  bad: { color: tokens.colorPaletteRedForeground1 },
   wait: { color: tokens.colorBrandForeground1 },
 });
 

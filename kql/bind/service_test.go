@@ -65,6 +65,7 @@ func TestServiceNames(t *testing.T) {
 	f("U | make-graph s --> s with U on s, V on s | graph-to-table nodes", "s:dynamic, l:int, x:long, z:string")
 	f("U | make-graph s --> s", "")
 	f("T | facet by s | count", "Count:long")
+	f("declare query_parameters(x: int = 5, y: long = 1.5, z: dynamic = dynamic(null)); print x, y", "print_0:int, print_1:long")
 	f("T | make-series min(d) default=0 on d step 1h", "min_d:dynamic, d:dynamic")
 }
 
@@ -102,6 +103,7 @@ func TestServiceErrors(t *testing.T) {
 	f("let f = (A:(s:string)) { A }; V | take 1 | invoke f()", "SEM0249", "V | take 1")
 	f("T | evaluate bag_unpack(y) | make-graph s --> s with U on s | graph-match (a)-[e]->(c) project a.nope", "SEM0100", "nope")
 	f("database('a', 'b').T", "SEM0118", "database")
+	f("declare query_parameters(x: datetime = '2024-05-31'); print x", "SEM0141", "'2024")
 	// names and types of a text that doesn't parse, in the order of the text
 	f("Nope | where l > 1 | | take 1", "SEM0100", "Nope")
 	f("T | where nope > 1 and", "SEM0100", "nope")

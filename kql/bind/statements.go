@@ -189,6 +189,9 @@ func (b *binder) queryParameters(s *syntax.QueryParametersStmt) {
 			op.isConst = true
 		case p.Default != nil:
 			d := b.scalarExpr(p.Default)
+			if dt := d.typ(); d.kind != opErr && !dt.isErr() && !dt.isUnknown() && !t.isUnknown() && !assignable(t, dt, convNone) && !(t.isNumeric() && dt.isNumeric()) {
+				b.fail(p.Default.Range(), "SEM0141", "the expression must have the type %s, not %s", t, d.typeName())
+			}
 			op.e = b.coerce(d.expr(), d.typ(), t.v)
 		default:
 			op.e = &plan.Const{Val: plan.Null(t.v).Val, At: span(p)}

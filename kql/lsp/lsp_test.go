@@ -315,7 +315,7 @@ func FuzzServe(f *testing.F) {
 // TestSignatureHelp: the parameter of the call at the place.
 func TestSignatureHelp(t *testing.T) {
 	s := open(t, Options{Schema: func() bind.Schema { return tables }}, `{}`)
-	s.notify("textDocument/didOpen", `{"textDocument":{"uri":"file:///a.kql","languageId":"kusto","version":1,"text":"SigninLogs | extend x = datetime_add('day', 1, "}}`)
+	s.open("file:///a.kql", "SigninLogs | extend x = datetime_add('day', 1, ")
 	var h struct {
 		Signatures []struct {
 			Label      string

@@ -36,7 +36,7 @@ func TestEveryRouteBearsBadBodies(t *testing.T) {
 		return z.Bytes()
 	}
 	var keys strings.Builder
-	for i := range 60000 {
+	for i := range 12000 {
 		keys.WriteString(`"k` + strings.Repeat("x", i%7) + uuid.NewString()[:8] + `":1,`)
 	}
 	bodies := []struct {
@@ -46,10 +46,10 @@ func TestEveryRouteBearsBadBodies(t *testing.T) {
 		reject bool // must not be taken anywhere
 	}{
 		{"deep", []byte(`{"properties":` + strings.Repeat(`{"a":[`, 5000) + strings.Repeat(`]}`, 5000) + `}`), nil, true},
-		{"deep and open", []byte(strings.Repeat("[", 900000)), nil, true},
+		{"deep and open", []byte(strings.Repeat("[", 200000)), nil, true},
 		{"many keys", []byte(`{"properties":{` + keys.String() + `"z":1}}`), nil, false},
 		{"no UTF-8", []byte("{\"properties\":{\"title\":\"a\xff\xfeb\"},\"query\":\"print '\xff'\",\"csl\":\"print '\xff'\"}"), nil, true},
-		{"a bomb", pack(make([]byte, 64<<20)), map[string]string{"Content-Encoding": "gzip"}, true},
+		{"a bomb", pack(make([]byte, 32<<20)), map[string]string{"Content-Encoding": "gzip"}, true},
 		{"no gzip", []byte(`{}`), map[string]string{"Content-Encoding": "gzip"}, true},
 		{"another packing", []byte(`{}`), map[string]string{"Content-Encoding": "br"}, true},
 		{"cut off", []byte(`{"properties":{"x":`), nil, true},

@@ -308,7 +308,7 @@ func (g *gen) wide() string {
 	for range g.r.Intn(4) {
 		m := g.more()
 		if strings.Contains(m, "| union") {
-			return q + m + " | where " + g.boolean() + " | summarize " + g.wideAgg(1) + " by " + g.key(1)
+			return q + m + " | where " + g.boolean() + " | summarize " + g.agg(1) + " by " + g.key(1) // ids are no longer unique
 		}
 		q += m
 	}

@@ -175,7 +175,7 @@ func compareLeaf(name string, x, y sx, truth bool) (sx, bool) {
 		if y.k != nil && distinctText(y.k.S) {
 			v.sql = x.leafKept()
 		} else {
-			v.sql = x.textKept()
+			v.sql = x.textKept(y.k == nil || y.k.S == "")
 		}
 		return compareValues(name, v, y, truth)
 	case value.Int, value.Long, value.Real:
@@ -285,14 +285,14 @@ func inList(x sx, items []value.Value, fold bool) (string, []string, bool) {
 	var list []string
 	switch x.t {
 	case value.String, value.Dynamic:
-		distinct := true
+		distinct, empty := true, false
 		seen := map[string]bool{}
 		for _, v := range items {
 			if v.Null {
 				continue
 			}
 			s := v.Text()
-			distinct = distinct && distinctText(s)
+			distinct, empty = distinct && distinctText(s), empty || s == ""
 			if fold {
 				s = strings.ToLower(s)
 			}
@@ -310,7 +310,7 @@ func inList(x sx, items []value.Value, fold bool) (string, []string, bool) {
 		case x.t == value.Dynamic && distinct:
 			xs = x.leafKept()
 		case x.t == value.Dynamic:
-			xs = x.textKept()
+			xs = x.textKept(empty)
 		case x.raw != "" && distinct:
 			xs = x.text().sql
 		}

@@ -72,15 +72,15 @@ func tostring(x sx) (sx, bool) {
 			" || printf('%%02d:%%02d:%%02d', %[2]s // 36000000000 %% 24, %[2]s // 600000000 %% 60, %[2]s // 10000000 %% 60) || (CASE WHEN %[2]s %% 10000000 > 0 THEN printf('.%%07d', %[2]s %% 10000000) ELSE '' END)", x.sql, a))
 	case value.Dynamic:
 		kept := false
-		if out.raw, kept = x.kept("tostring", value.String, sx.leafText, 1); kept {
-			out.sql = "coalesce(" + out.raw + ", '')"
+		if out.sql, kept = x.kept("tostring", value.String, sx.wholeText, 1); kept {
+			out.raw = out.sql
 		} else {
-			out.sql = "coalesce(" + x.leafText() + ", '')"
+			out.sql = x.wholeText()
 			if out.raw, kept = x.kept("leaf", value.String, sx.leaf, 0); !kept {
 				out.raw = x.leaf()
 			}
 			out.took = func() {
-				x.kept("tostring", value.String, sx.leafText, -1)
+				x.kept("tostring", value.String, sx.wholeText, -1)
 				x.kept("leaf", value.String, sx.leaf, 1)
 			}
 		}

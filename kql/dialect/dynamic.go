@@ -131,7 +131,7 @@ func (x sx) leafText() string {
 	if x.guard == nil { // what was parsed from text may have a property twice
 		nested = fmt.Sprintf("(CASE WHEN regexp_matches(%[1]s, %[2]s) THEN %[3]s ELSE %[1]s END)", v, risky, fail())
 	}
-	return fmt.Sprintf("(CASE WHEN %[1]s IS NULL THEN NULL WHEN ascii(%[1]s) > 57 AND ascii(%[1]s) <> 91 AND ascii(%[1]s) <> 123 THEN %[1]s"+
+	return fmt.Sprintf("(CASE WHEN ascii(%[1]s) > 57 AND ascii(%[1]s) <> 91 AND ascii(%[1]s) <> 123 THEN %[1]s WHEN %[1]s IS NULL THEN NULL"+
 		" ELSE (CASE json_type(%[2]s, %[3]s) WHEN 'VARCHAR' THEN %[1]s WHEN 'UBIGINT' THEN (CASE WHEN strlen(%[1]s) <= 18 THEN %[1]s ELSE %[4]s END)"+
 		" WHEN 'BIGINT' THEN %[1]s WHEN 'DOUBLE' THEN (CASE WHEN regexp_full_match(%[1]s, '-?[0-9]{1,7}\\.[0-9]{1,6}') THEN %[1]s ELSE %[4]s END) ELSE %[5]s END) END)",
 		v, doc, path, fail(), nested)

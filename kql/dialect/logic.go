@@ -35,7 +35,7 @@ func logicCalls(m map[string]callFunc) {
 			}
 			x, out := a[0], sx{t: value.Bool}
 			if x.t == value.Dynamic {
-				x.sql, x.null = x.leafKept(), true
+				x.sql, x.null = x.leafOrNull(), true
 			}
 			switch {
 			case x.t == value.String || !x.null:

@@ -125,19 +125,32 @@ func (d Derived) Within(names map[string]bool) bool {
 
 // The forms of a place that are worth a column. leaf never fails; the others fail over on rare data.
 
-// leafKept is the leaf where only equal texts matter, or whether there is one; any column that tells serves.
+// wholeText is what tostring() gives: never null.
+func (x sx) wholeText() string { return "coalesce(" + x.leafText() + ", '')" }
+
+// leafKept is the leaf for comparing with texts that no number, array or bag has, and that are not empty: "" may stand
+// for null.
 func (x sx) leafKept() string {
-	if c, ok := x.kept("tostring", value.String, sx.leafText, 0); ok {
+	if c, ok := x.kept("tostring", value.String, sx.wholeText, 0); ok {
 		return c
 	}
+	return x.leafOrNull()
+}
+
+// leafOrNull is the leaf, null where there is none.
+func (x sx) leafOrNull() string {
 	if c, ok := x.kept("leaf", value.String, sx.leaf, 1); ok {
 		return c
 	}
 	return x.leaf()
 }
 
-func (x sx) textKept() string {
-	if c, ok := x.kept("tostring", value.String, sx.leafText, 1); ok {
+// textKept is the leaf's text for comparing with texts; empty says that "" is among them, so that null matters.
+func (x sx) textKept(empty bool) string {
+	if empty {
+		return x.leafText()
+	}
+	if c, ok := x.kept("tostring", value.String, sx.wholeText, 1); ok {
 		return c
 	}
 	return x.leafText()

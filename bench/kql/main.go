@@ -94,7 +94,7 @@ func run(rows, best int, dir, only string, explain, goOnly, seal, places bool) e
 			}
 			fmt.Println(x)
 		}
-		tk, ts, tg := math.Inf(1), math.Inf(1), math.Inf(1)
+		tk, ts := math.Inf(1), math.Inf(1)
 		ck, cs := math.Inf(1), math.Inf(1)
 		var got, want int
 		note := ""
@@ -122,8 +122,7 @@ func run(rows, best int, dir, only string, explain, goOnly, seal, places bool) e
 			if _, err := plainE.Run(ctx, req); err != nil {
 				note += fmt.Sprintf(" (Go: %v)", err)
 			} else {
-				tg = time.Since(at).Seconds() * 1000
-				note += fmt.Sprintf(" Go %.0f ms", tg)
+				note += fmt.Sprintf(" Go %.0f ms", time.Since(at).Seconds()*1000)
 			}
 		}
 		if got != want {

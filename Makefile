@@ -68,9 +68,11 @@ soak: build
 conformance: build
 	$(GO) run ./conformance -o CONFORMANCE.md
 
+ROWS ?= 1000000
 bench: build
 	$(GO) run ./bench
-	$(GO) run ./bench/kql
+	$(GO) run ./bench/kql -rows $(ROWS)
+	$(GO) run ./bench/playbook
 
 lint:
 	@test -x bin/golangci-lint || GOBIN=$(CURDIR)/bin $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)

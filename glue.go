@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"path/filepath"
 	"picket/azure"
 	"picket/canary"
@@ -31,6 +32,7 @@ func (p *Picket) checkRule(ctx context.Context, text string) (detect.Checked, er
 
 // collect stores a Data Collector request and gives its failures the service's shape.
 func (p *Picket) collect(ctx context.Context, r azure.CollectRequest) error {
+	ingest.SetPrincipal(ctx, "shared key")
 	_, err := p.ingest.Collect(ctx, ingest.CollectRequest{LogType: r.LogType, Body: r.Body, TimeField: r.TimeField, ResourceID: r.ResourceID})
 	return collectError(err)
 }
@@ -166,12 +168,18 @@ func (p *Picket) newPlaybooks(deps connector.Deps) (*playbook.Engine, error) {
 }
 
 // functionURL is the address of a function of an Azure function app, from the settings.
-func (p *Picket) functionURL(_ context.Context, app, name string) (string, error) {
-	if u, ok := p.cfg.Functions[app+"/"+name]; ok {
-		return u, nil
+// Its key is the secret function-APP of the vault, where there is one.
+func (p *Picket) functionURL(ctx context.Context, app, name string) (string, error) {
+	u, ok := p.cfg.Functions[app+"/"+name]
+	if base, has := p.cfg.Functions[app]; !ok && has {
+		u, ok = strings.TrimRight(base, "/")+"/api/"+url.PathEscape(name), true
 	}
-	if u, ok := p.cfg.Functions[app]; ok {
-		return strings.TrimRight(u, "/") + "/api/" + name, nil
+	if ok {
+		s, err := p.playbooks.Secret(ctx, "function-"+app, "")
+		if err == nil {
+			u += "?code=" + url.QueryEscape(s.Value)
+		}
+		return u, nil // without a key the function says itself that it wants one
 	}
 	return "", fmt.Errorf("the function %s of the app %s has no address here: map it with the setting functions (%s/%s: URL)", name, app, app, name)
 }

@@ -13,6 +13,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"maps"
 	"net"
@@ -24,6 +25,7 @@ import (
 	"picket/canary"
 	"picket/canary/geo"
 	"picket/canary/trip"
+	"picket/content"
 	"picket/detect"
 	"picket/ingest"
 	"picket/ingest/otlp"
@@ -35,6 +37,7 @@ import (
 	"picket/query"
 	"picket/state"
 	"picket/web"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -296,7 +299,7 @@ func (p *Picket) openWire(ctx context.Context) (err error) {
 		State: p.state, Workspace: p.ws, Collect: p.collect, Query: p.query.Run, Detect: p.detect, Schema: p.query.Schema, Session: session,
 		Ingest: p.ingest, Saved: p.saved, Lake: p.lake, Playbooks: p.playbooks,
 		Audiences: []string{p.publicURL}, PublicURL: p.cfg.PublicURL,
-		People: people{p}, Audit: p.appendAudit, Log: p.log, SaveSharedKeys: p.saveSharedKeys, Settings: p.workspaceSettings,
+		People: people{p}, Audit: p.appendAudit, Log: p.log, SaveSharedKeys: p.saveSharedKeys, Settings: p.workspaceSettings, ClientIP: p.clientIP, RuleTemplates: ruleTemplates,
 	})
 	if err != nil {
 		return err
@@ -332,7 +335,7 @@ func (p *Picket) openWire(ctx context.Context) (err error) {
 	mux.Handle("/api/v1/import", p.web.Authenticate(p.ingest.LoadHandler(p.authorizeTokens)))
 	mux.Handle("GET /api/v1/workspace", p.web.Authenticate(http.HandlerFunc(p.workspaceInfo)))
 	wire := p.web.Authenticate(p.azure.Handler())
-	for _, pat := range []string{"/api/logs", "/api/v1/access", "/api/v1/access/", "/v1/", "/v2/", "/workspaces/", "/$batch", "/dataCollectionRules/", "/providers/", "/providers", "/subscriptions", "/subscriptions/", "/tenants", "/metadata/endpoints", "/common/", "/adfs/", "/organizations/", "/device", "/" + p.ws.TenantID + "/"} {
+	for _, pat := range []string{"/api/logs", "/api/v1/access", "/api/v1/access/", "/v1/", "/v1.0/", "/v2/", "/workspaces/", "/$batch", "/dataCollectionRules/", "/providers/", "/providers", "/subscriptions", "/subscriptions/", "/tenants", "/metadata/endpoints", "/common/", "/adfs/", "/organizations/", "/device", "/" + p.ws.TenantID + "/"} {
 		mux.Handle(pat, wire)
 	}
 	mux.Handle("/workflows/", p.playbooks.InvokeHandler())
@@ -371,6 +374,50 @@ func (p *Picket) bearerUser(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// clientIP is the address of who sent a request: the socket's, or behind trusted proxies the first of X-Forwarded-For
+// from the right that is none of them.
+func (p *Picket) clientIP(r *http.Request) string {
+	ap, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	proxies, _ := p.cfg.proxies() // checked by Validate
+	addr := ap.Addr().Unmap()
+	trusted := func(a netip.Addr) bool {
+		return slices.ContainsFunc(proxies, func(x netip.Prefix) bool { return x.Contains(a) })
+	}
+	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+	for i := len(hops) - 1; i >= 0 && trusted(addr); i-- {
+		next, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
+		if err != nil {
+			break
+		}
+		addr = next.Unmap()
+	}
+	return addr.String()
+}
+
+// ruleTemplates are the analytics rules that picket ships.
+func ruleTemplates(context.Context) ([]*detect.Rule, error) {
+	names, err := fs.Glob(content.Files(), "rules/*.yaml")
+	if err != nil {
+		return nil, err
+	}
+	var out []*detect.Rule
+	for _, n := range names {
+		b, err := content.Files().ReadFile(n)
+		if err != nil {
+			return nil, err
+		}
+		r, err := detect.ParseTemplate(b)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", n, err)
+		}
+		out = append(out, r)
+	}
+	return out, nil
 }
 
 // session is the signed-in person as the Azure wire sees it.

@@ -56,6 +56,7 @@ func (a *API) ingestLogs(w http.ResponseWriter, r *call) {
 		writeError(w, e)
 		return
 	}
+	ingest.SetPrincipal(r.Context(), r.who.Name)
 	if _, err := a.d.Ingest.Post(r.Context(), ingest.PostRequest{Rule: rule, Source: id, Stream: r.v("stream"), Body: body}); err != nil {
 		a.failIngest(w, err)
 		return

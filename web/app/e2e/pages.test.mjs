@@ -231,7 +231,7 @@ test('a personal token is shown once and revoked; a program is given and refused
   await page.getByRole('dialog').getByRole('button', { name: 'Give access' }).click();
   await page.getByText('secret-once').waitFor();
   await page.getByRole('switch', { name: 'fluent-bit enabled' }).click();
-  assert.equal(await page.getByRole('switch', { name: 'fluent-bit enabled' }).isChecked(), false);
+  await page.getByRole('switch', { name: 'fluent-bit enabled', checked: false }).waitFor();
   clean();
 });
 

@@ -10,7 +10,7 @@ HTTP ?= 127.0.0.1:8080
 
 WEB_SOURCES := $(shell find web/app -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
 
-.PHONY: all build web run test test-go test-e2e test-clients test-crash conformance bench lint fuzz soak deps-test clean
+.PHONY: all build web run test test-go test-e2e test-clients test-crash conformance bench lint fuzz fuzz-ingest soak deps-test clean
 
 all: build
 
@@ -64,6 +64,13 @@ fuzz:
 # A little of everything for PICKET_SOAK: memory, open files and temporary space must not grow.
 soak: build
 	PICKET_SOAK=$${PICKET_SOAK:-1h} $(GO) test -count=1 -timeout 25h -v -run TestSoak ./e2e/...
+
+# Feeds every decoder of what comes in, FUZZTIME each.
+fuzz-ingest:
+	for t in ./ingest:FuzzScan ./ingest:FuzzCollect ./ingest:FuzzLoad ./ingest:FuzzPost ./ingest/elastic:FuzzParse ./ingest/splunk:FuzzEvents \
+		./ingest/syslog:FuzzParse ./ingest/syslog:FuzzFrames ./ingest/syslog:FuzzEvent ./ingest/otlp:FuzzDecode; do \
+		$(GO) test -run '^$$' -fuzz "^$${t#*:}$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $${t%%:*} || exit 1; \
+	done
 
 conformance: build
 	$(GO) run ./conformance -o CONFORMANCE.md

@@ -53,6 +53,7 @@ type Config struct {
 	DailyCapReset    int   `yaml:"daily-cap-reset"`    // hour (UTC) at which its day begins
 	DailyCapSecurity bool  `yaml:"daily-cap-security"` // the cap holds for tables of security events, too
 
+	ResendWindow time.Duration     `yaml:"resend-window"` // how long requests of shippers are known again; 0 is 10 minutes, negative off
 	RunRetention time.Duration     `yaml:"run-retention"` // how long ended playbook runs are kept; 0 is 90 days
 	RunHistory   int               `yaml:"run-history"`   // how many of each playbook; 0 is all
 	Functions    map[string]string `yaml:"functions"`     // app/function or app of Azure Functions → URL that answers it

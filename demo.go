@@ -42,6 +42,7 @@ type Demo struct {
 	IdentityHeader string `json:"identity_header"`
 	ESTable        string `json:"es_table"`   // where documents of the index wire-syslog go
 	SyslogTCP      string `json:"syslog_tcp"` // host:port, UDP too
+	OTLPURL        string `json:"otlp_url"`   // OpenTelemetry logs over HTTP; gRPC at the same host and port
 }
 
 const (
@@ -126,6 +127,7 @@ func (p *Picket) arm(ctx context.Context) error {
 	d.SubscriptionID, d.ResourceGroup, d.WorkspaceName = p.ws.SubscriptionID, p.ws.ResourceGroup, p.ws.Name
 	var err error
 	d.ESTable, d.SyslogTCP = elastic.LogType(esIndex)+"_CL", p.syslogTCP
+	d.OTLPURL = p.publicURL + "/v1/logs"
 	d.MSIURL = ""
 	if d.HTTPURL != "" {
 		d.MSIURL = d.HTTPURL + "/msi/token"

@@ -3,13 +3,16 @@ package picket
 import (
 	"context"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"picket/azure"
+	"picket/detect"
 	"picket/ingest"
 	"picket/ingest/usage"
 	"picket/kql/value"
 	"picket/lake"
 	"picket/web"
+	"slices"
 	"time"
 )
 
@@ -17,6 +20,7 @@ import (
 func (p *Picket) openUsage(ctx context.Context, std map[string]value.Schema) (err error) {
 	p.usage, err = usage.New(ctx, usage.Options{
 		State: p.state, Schemas: std, ResourceID: p.ws.ResourceID(), Version: Version, Log: p.log,
+		Free:     append(slices.Collect(maps.Keys(azure.AuditSchemas())), diagnosticsTable, detect.WatchlistTable),
 		DailyCap: p.cfg.DailyCap, ResetHour: p.cfg.DailyCapReset, CapSecurity: p.cfg.DailyCapSecurity,
 		Rows: func(ctx context.Context, table string, s value.Schema, rows []map[string]any, opID string) (lake.Ack, error) {
 			return p.ingest.Rows(ctx, table, s, rows, opID)

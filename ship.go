@@ -27,13 +27,16 @@ const esIndex = "wire-syslog"
 func (p *Picket) shippers(next http.Handler) http.Handler {
 	es := elastic.New(elastic.Options{Collect: p.ingest.Collect, Authenticate: p.authorizeShipper, Resends: p.resends, Quarantine: p.ingest.Quarantine})
 	hec := splunk.New(splunk.Options{Collect: p.ingest.Collect, Authenticate: p.authorizeShipper, Resends: p.resends, Quarantine: p.ingest.Quarantine})
+	grpc := p.otlp.GRPC(nil)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch path := r.URL.Path; {
+		case r.ProtoMajor == 2 && strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc"):
+			grpc.ServeHTTP(w, r)
 		case strings.HasSuffix(path, "/_bulk"), path == "/_license", path == "/_cat/health", path == "/_cluster/health", path == "/" && elastic.Wants(r):
 			es.ServeHTTP(w, r)
 		case path == "/services/collector", strings.HasPrefix(path, "/services/collector/"):
 			hec.ServeHTTP(w, r)
-		case path == "/v1/logs":
+		case path == "/v1/logs", path == "/v1/traces", path == "/v1/metrics": // the last two are refused by name
 			p.otlp.ServeHTTP(w, r)
 		default:
 			next.ServeHTTP(w, r)
@@ -75,7 +78,7 @@ func (p *Picket) authorizeShipper(r *http.Request) error {
 
 // openShippers makes what shippers send to.
 func (p *Picket) openShippers(std map[string]value.Schema) (err error) {
-	p.resends = p.ingest.NewResends(0)
+	p.resends = p.ingest.NewResends(p.cfg.ResendWindow)
 	p.otlp, err = otlp.New(otlp.Options{
 		Store: p.ingest.Frame, Schema: std["OTelLogs"], Authenticate: p.authorizeShipper, Forbidden: func(err error) bool { return errors.Is(err, elastic.ErrForbidden) },
 		Resends: p.resends, Quarantine: p.ingest.Quarantine, Refused: p.usage.Refused, Log: p.log,
@@ -112,7 +115,7 @@ func (p *Picket) startSyslog(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s, err := syslog.New(syslog.Options{Rows: p.ingest.Rows, Schemas: tables, Log: p.log})
+	s, err := syslog.New(syslog.Options{Rows: p.ingest.Rows, Schemas: tables, Log: p.log, Seen: p.usage.Seen, Quarantine: p.ingest.Quarantine})
 	if err != nil {
 		return err
 	}

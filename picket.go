@@ -73,6 +73,9 @@ const (
 	answerTime = 20 * time.Minute
 )
 
+// promoteAfter is how many queries read a path of a dynamic column before segments keep it as a column of its own.
+const promoteAfter = 5
+
 // Picket is an open workspace.
 type Picket struct {
 	cfg   Config
@@ -169,7 +172,7 @@ func Open(ctx context.Context, cfg Config) (_ *Picket, err error) {
 	if p.saved, err = azure.OpenSavedSearches(ctx, p.state, time.Now); err != nil {
 		return nil, err
 	}
-	p.query = query.New(query.Options{Functions: p.function, Lake: p.lake, Builtin: builtinTables(), Standard: std, Workspace: []string{p.ws.Name, p.ws.ID}, Geo: p.geoBag, Timeless: []string{detect.WatchlistTable}})
+	p.query = query.New(query.Options{Functions: p.function, Lake: p.lake, Builtin: builtinTables(), Standard: std, Workspace: []string{p.ws.Name, p.ws.ID}, Geo: p.geoBag, Timeless: []string{detect.WatchlistTable}, PromoteAfter: promoteAfter})
 	if err := p.openDetect(); err != nil {
 		return nil, err
 	}

@@ -219,7 +219,7 @@ func TestClientAz(t *testing.T) {
 	login()
 	runClient(t, "clients/az", env, []string{"bash", "az.sh", filepath.Join(shared(t), "seed", "Ingest-CanaryTokens", "azuredeploy.json")}, "login", "rest", "log-analytics", "deployment")
 	runClient(t, "clients/az", append(env[:len(env):len(env)], "USER_NAME="+s.User, "USER_PASSWORD="+s.Password, "PICKET_TOKEN="+s.Token), []string{"bash", "device.sh"}, "device code")
-	reader, _ := s.principal("reader", "Reader")
+	reader, secret := s.principal("reader", "Reader")
 	login(s.owner()...)
-	runClient(t, "clients/az", env, []string{"bash", "owner.sh", reader}, "roles", "workspace", "playbook")
+	runClient(t, "clients/az", append(env[:len(env):len(env)], "READER_SECRET="+secret), []string{"bash", "owner.sh", reader}, "roles", "workspace", "playbook")
 }

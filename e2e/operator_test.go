@@ -5,16 +5,19 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // The tests of this file are an operator's: picket's own command against a server that runs.
 
-// importFile writes n lines, of which each 10th differs in its type of Score and every bad-th is no row (0: none).
+// importFile writes n lines, of which every bad-th is no row (0: none).
 func importFile(t *testing.T, n, bad int) (file string, broken int) {
 	t.Helper()
 	file = filepath.Join(t.TempDir(), "proxy.ndjson")
@@ -94,6 +97,24 @@ func TestClientImport(t *testing.T) {
 		}
 	}
 
+	// An import that dies in the middle is started again with the same command.
+	cmd := exec.Command(s.bin, "import", "--data", s.data, "--table", "Cut_CL", file)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, time.Minute, "the first rows of the import that is cut", func() bool {
+		return s.exists("Cut_CL") && s.one("Cut_CL | count") != `{"Count":0}`
+	})
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
+	t.Logf("cut at %s", s.one("Cut_CL | count"))
+	if code, out := s.load("--table", "Cut_CL", file); code != 0 {
+		t.Errorf("the import after the cut: exit code %d\n%s", code, out)
+	}
+	if got := s.one(strings.Replace(sums, "proxy_CL", "Cut_CL", 1)); got != want {
+		t.Errorf("after an import that was cut and started again %s, want %s", got, want)
+	}
+
 	// Lines that are no rows are named by the exit code and kept with their place.
 	bad, broken := importFile(t, 1000, 250)
 	if code, out := s.load("--table", "Holes_CL", bad); code != 1 || !strings.Contains(out, "Quarantine_CL") {
@@ -121,15 +142,55 @@ func TestClientBackup(t *testing.T) {
 	const sums = "proxy_CL | summarize n=count(), ids=count_distinct(Id), bytes=sum(Bytes), hash=sum(hash(tostring(Detail), 1000003))"
 	want := s.one(sums)
 	dir := filepath.Join(t.TempDir(), "copy")
-	if out := s.run("backup", dir); !strings.Contains(out, dir) {
+	// A sender goes on all the while: the copy has what was acknowledged before it, and no part of a request.
+	var sent, acked atomic.Int64
+	stop, stopped := make(chan struct{}), make(chan error, 1)
+	go func() {
+		for i := int64(0); ; i++ {
+			select {
+			case <-stop:
+				stopped <- nil
+				return
+			default:
+			}
+			req, err := newCollectorCall(s, "Flow", fmt.Appendf(nil, `[{"i":%d},{"i":%d}]`, 2*i, 2*i+1)).request(s.HTTPURL)
+			if err != nil {
+				stopped <- err
+				return
+			}
+			sent.Store(2*i + 2)
+			res, err := s.http.Do(req)
+			if err != nil {
+				stopped <- err
+				return
+			}
+			res.Body.Close()
+			if res.StatusCode != http.StatusOK {
+				stopped <- fmt.Errorf("request %d was answered %d", i, res.StatusCode)
+				return
+			}
+			acked.Store(2*i + 2)
+		}
+	}()
+	eventually(t, time.Minute, "the sender is at work", func() bool { return acked.Load() >= 20 || len(stopped) > 0 })
+	low := acked.Load()
+	out := s.run("backup", dir)
+	high := sent.Load()
+	close(stop)
+	if err := <-stopped; err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(out, dir) {
 		t.Errorf("backup printed %q", out)
 	}
 	// What comes later is the original's alone.
-	later := newCollectorCall(s, "Later", []byte(`[{"a":1}]`))
-	if status, code := later.send(t, s); status != 200 {
+	if status, code := newCollectorCall(s, "Later", []byte(`[{"a":1}]`)).send(t, s); status != 200 {
 		t.Fatalf("a row after the copy: %d %s", status, code)
 	}
-	eventually(t, 60e9, "the later row", func() bool { return s.exists("Later_CL") && len(s.rows("Later_CL")) == 1 })
+	eventually(t, time.Minute, "the later row", func() bool { return s.exists("Later_CL") && len(s.rows("Later_CL")) == 1 })
+	if got, want := s.one("Flow_CL | summarize n=count(), d=count_distinct(i_d)"), fmt.Sprintf(`{"d":%d,"n":%[1]d}`, acked.Load()); got != want {
+		t.Errorf("the sender's rows %s, want %s", got, want)
+	}
 	if got := s.one(sums); got != want {
 		t.Errorf("the original after the copy: %s, want %s", got, want)
 	}
@@ -145,6 +206,13 @@ func TestClientBackup(t *testing.T) {
 	}
 	if c.exists("Later_CL") {
 		t.Error("the copy has a row that came after it")
+	}
+	var flow, most int64
+	if _, err := fmt.Sscanf(c.one("Flow_CL | summarize n=count(), most=tolong(max(i_d))"), `{"most":%d,"n":%d}`, &most, &flow); err != nil {
+		t.Fatal(err)
+	}
+	if flow < low || flow > high || most != flow-1 || flow%2 != 0 {
+		t.Errorf("the copy has %d rows of the sender up to %d: %d were acknowledged before it began, %d sent when it ended", flow, most, low, high)
 	}
 	if c.WorkspaceID != s.WorkspaceID {
 		t.Errorf("the copy is workspace %s, the original %s", c.WorkspaceID, s.WorkspaceID)

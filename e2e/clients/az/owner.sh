@@ -1,15 +1,26 @@
 #!/usr/bin/env bash
 # What an Owner does with az: role assignments, the workspace's commands, a playbook by nothing but `az rest`. $1 is the
-# id of a principal with the role Reader. The caller has run cloud register, cloud set and the Owner's login.
+# id of a principal with the role Reader, $READER_SECRET its secret. The caller has run cloud register, cloud set and the Owner's login.
 set -euo pipefail
 fail() { echo "$*" >&2; exit 1; }
 is() { [ "$2" = "$3" ] || fail "$1: $2, not $3"; }
 
 roles() { az role assignment list --assignee "$1" --all --query 'sort([].roleDefinitionName)' -o tsv | paste -sd,; }
+# may is the status that the principal gets for a change: 403 as long as it may only read.
+may() {
+	local token
+	token=$(curl -fsS "$PICKET_ENDPOINT/adfs/oauth2/v2.0/token" -d grant_type=client_credentials -d "client_id=$1" --data-urlencode "client_secret=$READER_SECRET" \
+		-d scope=https://management.azure.com/.default | python3 -c 'import json,sys; print(json.load(sys.stdin)["access_token"])')
+	curl -sS -o /dev/null -w '%{http_code}' -X PUT -H "Authorization: Bearer $token" -H 'Content-Type: application/json' \
+		-d '{"properties":{"category":"c","displayName":"mine","query":"print 1"}}' "$PICKET_ENDPOINT$PICKET_RESOURCE_ID/savedSearches/mine?api-version=2020-08-01"
+}
 before=$(roles "$1")
+is "a Reader's change" "$(may "$1")" 403
 az role assignment create --assignee-object-id "$1" --assignee-principal-type ServicePrincipal --role Contributor --scope "$PICKET_RESOURCE_ID" -o none
 case "$(roles "$1")" in *Contributor*) ;; *) fail "roles after create: $(roles "$1"), before $before" ;; esac
+is "a Contributor's change" "$(may "$1")" 200
 az role assignment delete --assignee "$1" --role Contributor --scope "$PICKET_RESOURCE_ID"
+is "a change after the role is taken" "$(may "$1")" 403
 case "$(roles "$1")" in *Contributor*) fail "roles after delete: $(roles "$1")" ;; esac
 is "role definition" "$(az role definition list --name Owner --query '[].roleName' -o tsv)" Owner
 echo "ok roles"

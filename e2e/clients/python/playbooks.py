@@ -7,7 +7,8 @@ from azure.identity import EnvironmentCredential
 from azure.mgmt.logic import LogicManagementClient
 
 url, sub, rg = os.environ["PICKET_ENDPOINT"], os.environ["AZURE_SUBSCRIPTION_ID"], os.environ["AZURE_RESOURCE_GROUP"]
-lg = LogicManagementClient(EnvironmentCredential(), sub, base_url=url, credential_scopes=["https://management.azure.com/.default"])
+cred, scope = EnvironmentCredential(), "https://management.azure.com/.default"
+lg = LogicManagementClient(cred, sub, base_url=url, credential_scopes=[scope])
 wf = lg.workflows.create_or_update(rg, "Patient", {"location": "local", "definition": {
     "$schema": "https://schema.management.azure.com/providers/Microsoft.Logic/schemas/2016-06-01/workflowdefinition.json#", "contentVersion": "1.0.0.0",
     "triggers": {"manual": {"type": "Request", "kind": "Http"}},
@@ -45,7 +46,8 @@ assert list(lg.workflow_runs.list(rg, "Patient", filter="status eq 'Failed'")) =
 actions = {a.name: a.status for a in lg.workflow_run_actions.list(rg, "Patient", runs[0].name)}
 assert actions["If_patient"] == actions["After"] == "Succeeded" and actions.get("Delay", "Skipped") == "Skipped", actions
 after = lg.workflow_run_actions.get(rg, "Patient", runs[0].name, "After")
-assert requests.get(after.outputs_link.uri, timeout=60).json() == 4
+out = requests.get(after.outputs_link.uri, headers={"Authorization": "Bearer " + cred.get_token(scope).token}, timeout=60)
+assert out.status_code == 200 and out.json() == 4, (out.status_code, out.text)
 print("ok runs")
 
 name = requests.post(cb.value, json={"id": 5, "wait": True}, timeout=60).headers["x-ms-workflow-run-id"]

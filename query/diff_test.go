@@ -250,8 +250,12 @@ func TestSQLSaysWhatTheInterpreterSays(t *testing.T) {
 	if s, err := strconv.Atoi(os.Getenv("PICKET_FUZZ_SEED")); err == nil {
 		seed = int64(s)
 	}
+	round := int64(0) // PICKET_FUZZ_ROUND goes back to the one that a run broke off in
+	if n, err := strconv.Atoi(os.Getenv("PICKET_FUZZ_ROUND")); err == nil {
+		round = int64(n)
+	}
 	end := time.Now().Add(limit)
-	for round := int64(0); time.Now().Before(end) && !t.Failed(); round++ {
+	for ; time.Now().Before(end) && !t.Failed(); round++ {
 		r := rand.New(rand.NewSource(seed*1000 + round))
 		d := &differ{e: genEngine(t, r, round%4 == 3)}
 		for k := 0; k < 150 && time.Now().Before(end); k++ {

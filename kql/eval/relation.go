@@ -88,21 +88,45 @@ func compared(l, r *value.Vector) (*value.Vector, *value.Vector, bool) {
 	if t == value.Invalid {
 		return nil, nil, false
 	}
-	if t == value.Long && (l.Type == value.Dynamic || r.Type == value.Dynamic) {
-		// a dynamic may hold a real: compare as reals when it does, so that 1.5 is not 1
-		d := l
-		if r.Type == value.Dynamic {
-			d = r
-		}
-		for _, e := range d.D {
-			if f, ok := e.(float64); ok && f != math.Trunc(f) {
-				t = value.Real
-				break
-			}
-		}
-	}
 	return convert(l, t), convert(r, t), true
 }
+
+// fractions calls f for the rows in which a dynamic that is compared with a whole number holds a number that is none:
+// 1.5 is not 1. Each row decides for itself, whatever stands in the others. x and y are the operands in their order; null
+// says that the whole number is null.
+func fractions(l, r *value.Vector, n int, f func(i int, x, y float64, null bool)) {
+	d, w := l, r
+	if r.Type == value.Dynamic {
+		d, w = r, l
+	}
+	if d.Type != value.Dynamic || w.Type != value.Long && w.Type != value.Int {
+		return
+	}
+	if d.Const {
+		if e, ok := d.D[0].(float64); !ok || wholeLong(e) {
+			return
+		}
+	}
+	for i := range n {
+		e, ok := d.D[d.Idx(i)].(float64)
+		if !ok || wholeLong(e) {
+			continue
+		}
+		null := w.IsNull(i)
+		other := 0.0
+		if !null {
+			other = float64(w.I[w.Idx(i)])
+		}
+		if d == l {
+			f(i, e, other, null)
+		} else {
+			f(i, other, e, null)
+		}
+	}
+}
+
+// wholeLong reports whether a real is a whole number that a long holds.
+func wholeLong(f float64) bool { return f == math.Trunc(f) && math.Abs(f) < 1<<63 }
 
 // equality is == and !=: with one null false (true for !=), with two null.
 func equality(negate bool) Func {
@@ -169,6 +193,15 @@ func equality(negate bool) Func {
 				}
 			}
 		}
+		fractions(args[0], args[1], n, func(i int, x, y float64, null bool) {
+			o[i] = 0
+			if !null && x == y {
+				o[i] = 1
+			}
+			if out.Null != nil {
+				out.Null[i] = false
+			}
+		})
 		if negate {
 			for i := range o {
 				o[i] ^= 1
@@ -236,6 +269,18 @@ func ordering(test func(int) bool) Func {
 		}
 		mergeNulls(out, l.Null, stepOf(l))
 		mergeNulls(out, r.Null, stepOf(r))
+		fractions(args[0], args[1], n, func(i int, x, y float64, null bool) {
+			if null {
+				return // it is null already
+			}
+			if out.Null != nil {
+				out.Null[i] = false
+			}
+			o[i] = 0
+			if pick(x < y, x == y) {
+				o[i] = 1
+			}
+		})
 		return out, nil
 	}
 }

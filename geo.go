@@ -74,8 +74,10 @@ func (p *Picket) importGeo(w http.ResponseWriter, r *http.Request) {
 				fail(400, "InvalidFile", err.Error())
 				return
 			}
-			answer(w, 200, map[string]any{"name": f.Name, "kind": f.Kind, "entries": f.Entries, "built": f.Built,
-				"summary": fmt.Sprintf("%s, %d entries", f.Kind, f.Entries)})
+			answer(w, 200, map[string]any{
+				"name": f.Name, "kind": f.Kind, "entries": f.Entries, "built": f.Built,
+				"summary": fmt.Sprintf("%s, %d entries", f.Kind, f.Entries),
+			})
 			return
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -131,7 +132,6 @@ func TestClientPython(t *testing.T) {
 	bin := venv(t, "python", "clients/python/requirements.txt")
 	s := newServer(t)
 	env := append(s.clientEnv("python"), s.clientEnv("identity")...)
-	env = append(env, "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT="+s.URL+"/v1/logs", "OTEL_EXPORTER_OTLP_HEADERS=authorization=Bearer "+s.Token, "OTEL_EXPORTER_OTLP_CERTIFICATE="+s.CAFile)
 	for _, c := range []struct {
 		script string
 		wants  []string
@@ -141,7 +141,6 @@ func TestClientPython(t *testing.T) {
 		{"manage.py", []string{"tables", "functions", "rules of collection", "incidents", "playbooks"}},
 		{"kusto.py", []string{"query", "several results", "commands", "errors", "parameters", "limits", "streaming"}},
 		{"playbooks.py", []string{"callback url", "runs", "cancel"}},
-		{"otel.py", []string{"records"}},
 		// The last: it makes the shared keys anew.
 		{"workspace.py", []string{"workspaces", "shared keys", "lists", "retention and purge", "sentinel lists", "automation rules", "watchlists"}},
 	} {
@@ -152,6 +151,30 @@ func TestClientPython(t *testing.T) {
 			}
 			runClient(t, "clients/python", env, []string{filepath.Join(bin, "python"), c.script}, c.wants...)
 		})
+	}
+}
+
+// TestClientOpenTelemetry sends by each way of OTLP with OpenTelemetry's own SDK, by environment alone.
+func TestClientOpenTelemetry(t *testing.T) {
+	need(t, "PICKET_CLIENTS")
+	bin := venv(t, "python", "clients/python/requirements.txt")
+	s := newServer(t)
+	env := append(s.clientEnv("python"), "OTEL_EXPORTER_OTLP_HEADERS=authorization=Bearer "+s.Token, "OTEL_EXPORTER_OTLP_CERTIFICATE="+s.CAFile)
+	ways := []struct {
+		name string
+		env  []string
+	}{
+		{"http", []string{"OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf", "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT=" + s.URL + "/v1/logs"}},
+		{"gzip", []string{"OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf", "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT=" + s.URL + "/v1/logs", "OTEL_EXPORTER_OTLP_COMPRESSION=gzip"}},
+		{"grpc", []string{"OTEL_EXPORTER_OTLP_PROTOCOL=grpc", "OTEL_EXPORTER_OTLP_ENDPOINT=" + s.URL}},
+	}
+	for _, w := range ways {
+		t.Run(w.name, func(t *testing.T) {
+			runClient(t, "clients/python", append(env[:len(env):len(env)], w.env...), []string{filepath.Join(bin, "python"), "otel.py", w.name}, "records")
+		})
+	}
+	if got, want := s.one("OTelLogs | count"), fmt.Sprintf(`{"Count":%d}`, 7000*len(ways)); got != want {
+		t.Errorf("rows in all %s, want %s", got, want)
 	}
 }
 

@@ -52,12 +52,13 @@ func (s *server) footprint(start time.Time) footprint {
 		if err != nil || e.IsDir() {
 			return nil // files come and go while it runs
 		}
-		if strings.Contains(path, "spill") || strings.Contains(path, "stage") || strings.Contains(path, "tmp") {
+		rel := strings.TrimPrefix(path, s.data)
+		if strings.Contains(rel, "spill") || strings.Contains(rel, "stage") || strings.Contains(rel, "tmp") {
 			if i, err := e.Info(); err == nil {
 				f.temp += i.Size()
 			}
 		}
-		if strings.Contains(path, "/lake/") {
+		if strings.Contains(rel, "/lake/") {
 			f.lakeFile++
 		}
 		return nil

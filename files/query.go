@@ -7,6 +7,7 @@ import (
 	"picket/kql"
 	"picket/kql/bind"
 	"picket/kql/dialect"
+	"picket/kql/eval"
 	"picket/kql/exec"
 	"picket/kql/plan"
 	"picket/kql/rewrite"
@@ -58,7 +59,7 @@ func (s *Set) Compile(ctx context.Context, text string, o Query) (*Compiled, err
 		return nil, errs
 	}
 	c := &Compiled{s: s, text: text, src: source{s: s, o: &o}}
-	c.opt = exec.Options{Now: now, Timeout: o.Timeout, MaxRows: o.MaxRows, MaxBytes: o.MaxBytes, MemoryLimit: s.o.MemoryLimit}
+	c.opt = exec.Options{Now: now, Timeout: o.Timeout, MaxRows: o.MaxRows, MaxBytes: o.MaxBytes, MemoryLimit: s.o.MemoryLimit, Context: func(x *eval.Ctx) { x.Agents = &s.agents }}
 	q, errs := bind.Bind(doc, text, s.Schema(), bind.Options{Now: now, PluginSchema: func(p *plan.Evaluate) (value.Schema, error) {
 		if p.Input != nil {
 			in := *p

@@ -9,6 +9,7 @@ import (
 	"picket/kql/bind"
 	"picket/kql/exec"
 	"picket/kql/plan"
+	"picket/kql/useragent"
 	"picket/kql/value"
 	"picket/lake/duck"
 	"slices"
@@ -60,6 +61,7 @@ type Set struct {
 	tables []*table
 	db     *duck.DB
 	tmp    string
+	agents useragent.Agents
 }
 
 type table struct {

@@ -16,6 +16,7 @@ import (
 	"picket/kql/exec"
 	"picket/kql/plan"
 	"picket/kql/syntax"
+	"picket/kql/useragent"
 	"picket/kql/value"
 	"time"
 )
@@ -79,12 +80,22 @@ func Answer(ctx context.Context, text string, in Input) Answered {
 		}
 		return a
 	}
+	more := in.Exec.Context
+	in.Exec.Context = func(c *eval.Ctx) {
+		c.Agents = &agents
+		if more != nil {
+			more(c)
+		}
+	}
 	res, err := exec.Run(ctx, q, src, in.Exec)
 	if err != nil {
 		return Answered{Err: Place(text, err)}
 	}
 	return Answered{Tables: res.Tables, Partial: res.Partial}
 }
+
+// agents is shared by all questions: its patterns take a while to compile, once.
+var agents useragent.Agents
 
 // Place turns what the interpreter refuses into a syntax.ErrorList with line and column, so that it reads like
 // what the binder refuses. Other errors stay as they are.

@@ -13,6 +13,7 @@ import (
 	"picket/kql/plan"
 	"picket/kql/rewrite"
 	"picket/kql/syntax"
+	"picket/kql/useragent"
 	"picket/kql/value"
 	"picket/lake"
 	"picket/lake/duck"
@@ -67,6 +68,7 @@ type Engine struct {
 	o       Options
 	inexact texts // questions whose data SQL says otherwise
 	uses    uses
+	agents  *useragent.Agents
 }
 
 // New makes an engine.
@@ -77,7 +79,7 @@ func New(o Options) *Engine {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	return &Engine{o: o}
+	return &Engine{o: o, agents: &useragent.Agents{}}
 }
 
 // parseText turns text into a plan over s.
@@ -240,7 +242,7 @@ func (e *Engine) ask(ctx context.Context, r *Request, now int64, lower bool) (*a
 	a.opt = exec.Options{
 		Now: now, MaxRows: r.MaxRows, MaxBytes: r.MaxBytes, Timeout: r.Timeout, MemoryLimit: e.o.MemoryLimit,
 		Context: func(c *eval.Ctx) {
-			c.Geo = e.o.Geo
+			c.Geo, c.Agents = e.o.Geo, e.agents
 			if len(e.o.Workspace) > 0 {
 				c.Database = e.o.Workspace[0]
 			}

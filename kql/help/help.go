@@ -136,7 +136,10 @@ var load = sync.OnceValue(func() *index {
 		if x.all[i].Name != x.all[j].Name {
 			return x.all[i].Name < x.all[j].Name
 		}
-		return x.all[i].Kind < x.all[j].Kind
+		if x.all[i].Kind != x.all[j].Kind {
+			return x.all[i].Kind < x.all[j].Kind
+		}
+		return x.all[i].Doc < x.all[j].Doc // unary and binary operators share a name
 	})
 	for i := range x.all {
 		k := strings.ToLower(x.all[i].Name)

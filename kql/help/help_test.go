@@ -156,7 +156,7 @@ func TestTheListIsTrue(t *testing.T) {
 			try(Aggregate, &as[i], "range x from 1 to 1 step 1 | summarize {}")
 		}
 	}
-	for _, q := range []string{"print 'a' like 'b'", "externaldata(a:long)['https://localhost/x.csv']", "print parse_user_agent('x', 'browser')", "T | evaluate python(typeof(*), 'x')"} {
+	for _, q := range []string{"print 'a' like 'b'", "externaldata(a:long)['https://localhost/x.csv']", "print hash_many('x', 'browser')", "T | evaluate python(typeof(*), 'x')"} {
 		if ns, err := notSupported(q); !ns {
 			t.Errorf("%s gives %v", q, err)
 		}
@@ -171,7 +171,7 @@ func TestMissingNames(t *testing.T) {
 		}
 		names[strings.ToLower(n)] = true
 	}
-	for _, n := range []string{"python", "parse_user_agent", "like", "externaldata"} {
+	for _, n := range []string{"python", "hash_many", "like", "externaldata"} {
 		if !names[n] {
 			t.Errorf("%s is not hidden", n)
 		}

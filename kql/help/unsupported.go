@@ -41,7 +41,6 @@ var refused = map[string]string{
 	"cursor_current":                 "database cursors are not supported; filter by ingestion_time()",
 	"current_cursor":                 "database cursors are not supported; filter by ingestion_time()",
 	"rowstore_ordinal_range":         "internal to the service",
-	"parse_user_agent":               "no pattern database for user agents is built in",
 	"labels":                         "graphs of make-graph have no labels",
 	"graph":                          "there are no stored graphs",
 	"external_table":                 "there are no external tables",

@@ -1,17 +1,22 @@
-"""Sends 7,000 records through OpenTelemetry's SDK and its exporter, which nothing but the environment points at picket,
-and counts them in OTelLogs."""
+"""Sends 7,000 records of the service $1 through OpenTelemetry's SDK and its exporter for OTEL_EXPORTER_OTLP_PROTOCOL, which
+nothing but the environment points at picket, and counts them in OTelLogs."""
 import os
+import sys
 
 from azure.identity import EnvironmentCredential
 from azure.monitor.query import LogsQueryClient
 from opentelemetry._logs import LogRecord, SeverityNumber
-from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
 from opentelemetry.sdk.resources import Resource
 
-N = 7000
-provider = LoggerProvider(resource=Resource.create({"service.name": "shop", "service.namespace": "web", "host.name": "web1"}))
+if os.environ["OTEL_EXPORTER_OTLP_PROTOCOL"] == "grpc":
+    from opentelemetry.exporter.otlp.proto.grpc._log_exporter import OTLPLogExporter
+else:
+    from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
+
+N, service = 7000, sys.argv[1]
+provider = LoggerProvider(resource=Resource.create({"service.name": service, "service.namespace": "web", "host.name": "web1"}))
 provider.add_log_record_processor(BatchLogRecordProcessor(OTLPLogExporter(timeout=60), max_queue_size=2 * N))
 log = provider.get_logger("orders", "1.0")
 for i in range(N):
@@ -29,8 +34,8 @@ def rows(text):
     return [list(x) for x in client.query_workspace(os.environ["PICKET_WORKSPACE_ID"], text, timespan=None).tables[0].rows]
 
 
-got = rows("OTelLogs | summarize count(), count_distinct(tolong(Attributes.n)), countif(SeverityNumber == 13), sum(toreal(Attributes.ratio)), countif(ServiceName == 'shop' and ServiceNamespace == 'web')")
+got = rows(f"OTelLogs | where ServiceName == '{service}' | summarize count(), count_distinct(tolong(Attributes.n)), countif(SeverityNumber == 13), sum(toreal(Attributes.ratio)), countif(ServiceNamespace == 'web' and RoleName == 'web.{service}')")
 assert got == [[N, N, N // 2, N * (N - 1) / 8, N]], got
-got = rows("OTelLogs | where tolong(Attributes.n) in (6, 7) | sort by TimeGenerated asc | project Body, tostring(Attributes.tags), unixtime_milliseconds_todatetime(1795000000000 + tolong(Attributes.n)) == TimeGenerated")
+got = rows(f"OTelLogs | where ServiceName == '{service}' and tolong(Attributes.n) in (6, 7) | sort by TimeGenerated asc | project Body, tostring(Attributes.tags), unixtime_milliseconds_todatetime(1795000000000 + tolong(Attributes.n)) == TimeGenerated")
 assert got == [["order 6 was refused", '["a","b"]', True], ['{"order":7}', '["a","b"]', True]], got
 print("ok records")

@@ -170,7 +170,9 @@ test('a rule is imported, mended where its query is wrong, and run', { skip, tim
   await page.getByRole('tab', { name: 'Runs' }).click();
   await page.getByRole('table', { name: 'Runs' }).getByText('by hand').waitFor();
   await page.getByRole('switch', { name: 'On' }).click();
+  const saved = page.waitForResponse((r) => r.request().method() === 'PUT' && /alertrules/i.test(r.url())); // leaving at once would break it off
   await page.getByRole('button', { name: 'Save' }).click();
+  assert.equal((await saved).status(), 200);
   await page.goto('/rules');
   await page.getByRole('switch', { name: 'Decoys touched from this machine on' }).and(page.locator(':not(:checked)')).waitFor();
   await page.goto('/incidents');

@@ -7,14 +7,17 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"math/rand"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"picket"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -100,14 +103,26 @@ func shared(t *testing.T) string {
 	return abs
 }
 
+// freeAddr is an address of loopback that is free for TCP and UDP. It lies below the ports that systems give to
+// outgoing connections, one of which might else take it before the server does.
 func freeAddr(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 1000 {
+		addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(12_000+rand.Intn(20_000)))
+		l, err := net.Listen("tcp", addr)
+		if err != nil {
+			continue
+		}
+		u, uerr := net.ListenPacket("udp", addr)
+		if uerr == nil {
+			uerr = u.Close()
+		}
+		if err := errors.Join(l.Close(), uerr); err == nil {
+			return addr
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Fatal("no port of loopback is free")
+	return ""
 }
 
 // server is a running bin/picket.

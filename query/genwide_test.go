@@ -281,7 +281,7 @@ func (g *gen) opened() string {
 			return " | project x = bag_keys(p), id | mv-expand x to typeof(string) | summarize n = count() by x"
 		},
 		func() string {
-			return " | top-nested 3 of s by n = count() desc, top-nested 2 of i by m = max(id) desc | summarize count()"
+			return " | top-nested of s by n = count() desc, top-nested 2 of i by m = max(id) desc | summarize count()"
 		},
 		func() string { return " | extend q = " + closed(g.kin()) + " | summarize n = count() by tostring(q)" },
 		func() string { return " | search 'mimikatz' | project id, s" },

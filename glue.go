@@ -176,10 +176,14 @@ func (p *Picket) functionURL(ctx context.Context, app, name string) (string, err
 	}
 	if ok {
 		s, err := p.playbooks.Secret(ctx, "function-"+app, "")
-		if err == nil {
+		switch {
+		case errors.Is(err, playbook.ErrNoSecret): // the function says itself when it wants one
+		case err != nil:
+			return "", err
+		default:
 			u += "?code=" + url.QueryEscape(s.Value)
 		}
-		return u, nil // without a key the function says itself that it wants one
+		return u, nil
 	}
 	return "", fmt.Errorf("the function %s of the app %s has no address here: map it with the setting functions (%s/%s: URL)", name, app, app, name)
 }

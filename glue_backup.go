@@ -3,6 +3,7 @@ package picket
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -36,14 +37,20 @@ func (p *Picket) backup(w http.ResponseWriter, r *http.Request) {
 	answer(w, 200, map[string]any{"dir": b.Dir, "commit": commit})
 }
 
-func (p *Picket) backupTo(ctx context.Context, dir string) (int64, error) {
+// backupTo copies the data folder; what a failed copy leaves is removed, so that the same command can be given again.
+func (p *Picket) backupTo(ctx context.Context, dir string) (commit int64, err error) {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return 0, fmt.Errorf("make the backup's folder: %w", err)
 	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.RemoveAll(dir))
+		}
+	}()
 	if err := p.state.Backup(ctx, filepath.Join(dir, StateName)); err != nil {
 		return 0, err
 	}
-	commit, err := p.lake.Backup(ctx, filepath.Join(dir, "lake"))
+	commit, err = p.lake.Backup(ctx, filepath.Join(dir, "lake"))
 	if err != nil {
 		return 0, err
 	}

@@ -2,6 +2,7 @@ package picket
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -150,7 +151,8 @@ func (x people) People(ctx context.Context) ([]azure.Person, error) {
 
 func (x people) SetRole(ctx context.Context, id string, role azure.Role) error {
 	err := x.p.web.SetAccountRole(ctx, id, string(role))
-	if we, ok := err.(*web.Error); ok { //nolint:errorlint // the page's own error, never wrapped
+	var we *web.Error
+	if errors.As(err, &we) {
 		return &azure.Error{Status: we.Status, Code: we.Code, Message: we.Message}
 	}
 	return err

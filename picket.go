@@ -37,7 +37,6 @@ import (
 	"picket/query"
 	"picket/state"
 	"picket/web"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -379,27 +378,10 @@ func (p *Picket) bearerUser(next http.Handler) http.Handler {
 	})
 }
 
-// clientIP is the address of who sent a request: the socket's, or behind trusted proxies the first of X-Forwarded-For
-// from the right that is none of them.
+// clientIP is the address of who sent a request, for the audit log.
 func (p *Picket) clientIP(r *http.Request) string {
-	ap, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
-	}
 	proxies, _ := p.cfg.proxies() // checked by Validate
-	addr := ap.Addr().Unmap()
-	trusted := func(a netip.Addr) bool {
-		return slices.ContainsFunc(proxies, func(x netip.Prefix) bool { return x.Contains(a) })
-	}
-	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-	for i := len(hops) - 1; i >= 0 && trusted(addr); i-- {
-		next, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
-		if err != nil {
-			break
-		}
-		addr = next.Unmap()
-	}
-	return addr.String()
+	return trip.ClientIP(r, proxies)
 }
 
 // ruleTemplates are the analytics rules that picket ships.

@@ -10,6 +10,13 @@ import (
 // maxForwarded bounds how many hops of X-Forwarded-For are looked at and kept.
 const maxForwarded = 20
 
+// ClientIP is the address of who sent a request: the socket's, or behind trusted proxies the first hop of
+// X-Forwarded-For from the right that is none of them.
+func ClientIP(r *http.Request, trusted []netip.Prefix) string {
+	src, _, _, _ := clientIP(r, trusted)
+	return src
+}
+
 // clientIP says who called: the socket peer, unless the peer is a trusted proxy; then the hops of
 // X-Forwarded-For are read from the right, for as long as they are trusted proxies themselves. hops are the
 // header's entries as sent (at most maxForwarded, the rightmost).
